@@ -1,0 +1,49 @@
+# One command surface, the same on a laptop and in CI. `make help` lists it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint type fault bench lock clean
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Reelway needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+setup: $(STAMP) ## install everything into .venv, from the package registry only
+
+demo: $(STAMP) ## run the main job on a real clip (ARGS=--keep leaves it running)
+	$(BIN)/python examples/demo.py $(ARGS)
+
+test: $(STAMP) ## all tests but the slow ones, with line coverage
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile --durations=15 --cov --cov-report=term $(ARGS)
+
+lint: $(STAMP) ## style, formatting, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(STAMP) ## static types, strict
+	$(BIN)/mypy
+
+fault: $(STAMP) ## die once at every named crash point
+	$(BIN)/python -m pytest tests/fault $(ARGS)
+
+bench: $(STAMP) ## latency and throughput of the orchestration on the embedded stack
+	$(BIN)/python -m tests.bench $(ARGS)
+
+LOCK := uv pip compile -q pyproject.toml --generate-hashes --universal --python-version 3.11 \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+lock: ## resolve the newest versions again (needs uv)
+	$(LOCK) --all-extras -o constraints.txt
+	$(LOCK) --extra build -c constraints.txt -o deploy/constraints.txt
+
+clean: ## remove what setup and the tests made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -1,0 +1,1 @@
+"""The API: MPS-compatible actions on `/`, health and metrics."""

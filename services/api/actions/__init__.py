@@ -1,0 +1,1 @@
+"""The actions of the MPS face, one module per group."""

@@ -1,0 +1,145 @@
+"""ProcessMedia, DescribeTaskDetail, DescribeTasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from services.api.actions.schedules import own_pipeline
+from services.api.buckets import check_buckets, find_input
+from services.api.dependencies import Context
+from services.api.domain.schedules import schedule_id
+from services.api.domain.storage import read_input
+from services.api.domain.tasks import (
+    Mark,
+    TaskListing,
+    Wish,
+    no_such_task,
+    notification_for,
+    output_target,
+    read_task_listing,
+    read_wish,
+    render_detail,
+    render_simple,
+    session_error,
+    session_taken,
+)
+from shared import ids
+from shared.errors import ReelwayError
+from shared.messages.messages import RunRequested
+from shared.metrics import RUNS_STARTED
+from shared.model.run import Run, new_run
+from shared.model.task import Task
+from shared.mps.render import schedule_task
+from shared.mps.schedule import DescribeTaskDetailRequest, DescribeTasksRequest, ProcessMediaRequest
+from shared.ports.publisher import Outgoing
+from shared.ports.state import DuplicateKey, Order
+
+log = structlog.get_logger(__name__)
+
+
+async def process_media(request: ProcessMediaRequest, context: Context) -> dict[str, Any]:
+    """Starts a run of a schedule on one object; the schedule need not be enabled."""
+    records, objects = context.deps.records, context.deps.objects
+    place = read_input(request.input_info, context.tenant)
+    wish = read_wish(request, tenant=context.tenant, region=place.region)
+    pipeline = await own_pipeline(schedule_id(request.schedule_id), context)
+    await check_buckets(objects, wish.buckets)
+    source = await find_input(objects, place)
+    run = new_run(
+        run_id=await _new_run_id(wish, context),
+        tenant=context.tenant,
+        pipeline_id=pipeline.id,
+        pipeline_name=pipeline.name,
+        definition=pipeline.definition,
+        nodes=pipeline.nodes,
+        source=source,
+        target=output_target(wish.output, pipeline.output, place),
+        now=await records.now(),
+        input_type=place.type,
+        notification=notification_for(wish, pipeline),
+        priority=wish.priority,
+        session_id=wish.session_id,
+        session_context=wish.session_context,
+        skip_probe=wish.skip_probe,
+    )
+    try:
+        await records.runs.insert(run)
+    except DuplicateKey:
+        raise session_error(wish.session_id) from None
+    RUNS_STARTED.labels("api").inc()
+    await _announce(run, context)
+    return {"TaskId": run.id}
+
+
+async def _new_run_id(wish: Wish, context: Context) -> str:
+    """A random id; with a SessionId, one that two calls at the same time share, so that only one of them is written.
+
+    Raises ApiError if the SessionId was used within the window.
+    """
+    if not wish.session_id:
+        return ids.run_id(context.tenant, "process", context.deps.new_id())
+    records = context.deps.records
+    used = await records.runs.find(
+        {"tenant": context.tenant, "session_id": wish.session_id}, sort=[("created_at", Order.DESC)], limit=1
+    )
+    last = used[0] if used else None
+    if session_taken(last, await records.now()):
+        raise session_error(wish.session_id)
+    return ids.run_id(context.tenant, "process", "session", wish.session_id, last.id if last else "")
+
+
+async def _announce(run: Run, context: Context) -> None:
+    """Tells the scheduler. The run is written and due: if this is lost, the scheduler's sweeper finds it."""
+    try:
+        await context.deps.publisher.publish(Outgoing(context.deps.topics.runs, RunRequested(run_id=run.id)))
+    except ReelwayError as error:
+        log.warning("run not announced, the sweeper will find it", run_id=run.id, error=str(error))
+
+
+async def describe_task_detail(request: DescribeTaskDetailRequest, context: Context) -> dict[str, Any]:
+    """One run as it stands, with the progress of the nodes at work."""
+    records = context.deps.records
+    run = await records.runs.get(request.task_id)
+    if run is None or run.tenant != context.tenant:
+        raise no_such_task(request.task_id)
+    live: dict[int, Task] = {}
+    if not run.state.final:
+        tasks = await records.tasks.find({"run_id": run.id, "epoch": run.epoch}, limit=10 * len(run.nodes))
+        for task in sorted(tasks, key=lambda task: task.attempt):
+            live[task.node] = task
+    return render_detail(run, schedule_task(run, live))
+
+
+async def describe_tasks(request: DescribeTasksRequest, context: Context) -> dict[str, Any]:
+    """The caller's runs in one state, newest first, page by page."""
+    listing = read_task_listing(request, context.tenant)
+    runs = context.deps.records.runs
+    where = {**listing.where, "created_at": listing.created} if listing.created else listing.where
+    total = await runs.count(where)
+    found = await _page(listing, context)
+    page, more = found[: listing.limit], len(found) > listing.limit
+    return {
+        "TaskSet": [render_simple(run) for run in page],
+        "ScrollToken": Mark.of(page[-1]).token() if more else "",
+        "TotalCount": total,
+    }
+
+
+async def _page(listing: TaskListing, context: Context) -> list[Run]:
+    """One run more than a page has, to know whether there is another page."""
+    runs = context.deps.records.runs
+    wanted = listing.limit + 1
+    created = dict(listing.created)
+    found: list[Run] = []
+    if listing.after is not None:
+        mark = listing.after
+        twins = {**listing.where, "created_at": mark.created_at, "_id": {"$gt": mark.run_id}}
+        found = await runs.find(twins, sort=[("_id", Order.ASC)], limit=wanted)
+        created["$lt"] = min(mark.created_at, created.get("$lt", mark.created_at))
+    if len(found) < wanted:
+        where = {**listing.where, "created_at": created} if created else listing.where
+        order = [("created_at", Order.DESC), ("_id", Order.ASC)]
+        found += await runs.find(where, sort=order, limit=wanted - len(found))
+    return found

@@ -1,0 +1,47 @@
+"""How the API is wired."""
+
+from __future__ import annotations
+
+import uuid
+
+import structlog
+
+from services.api.credentials import CredentialBook
+from services.api.dependencies import Dependencies
+from services.api.http_app import create_app
+from services.api.peers import Peers
+from services.api.settings import ApiSettings
+from shared.health import serve_app
+from shared.runtime import Runtime, while_store_away
+
+SERVICE = "api"
+log = structlog.get_logger(__name__)
+
+
+async def build(runtime: Runtime) -> None:
+    """Makes sure of the bootstrap credential and serves the HTTP application."""
+    settings = runtime.settings
+    if not isinstance(settings, ApiSettings):
+        raise TypeError("the API needs ApiSettings")
+    credentials = CredentialBook(runtime.records, runtime.clock)
+    if settings.bootstrap_secret_id:
+        secret_key = settings.bootstrap_secret_key.get_secret_value()
+        made = await while_store_away(
+            lambda: credentials.ensure(settings.bootstrap_secret_id, secret_key, settings.bootstrap_app_id)
+        )
+        log.info("bootstrap credential", secret_id=settings.bootstrap_secret_id, made=made)
+    peers = Peers(settings.health_peers)
+    deps = Dependencies(
+        records=runtime.records,
+        objects=runtime.objects,
+        publisher=runtime.bus,
+        topics=runtime.bus.topics,
+        clock=runtime.clock,
+        credentials=credentials,
+        health=runtime.health,
+        peers=peers,
+        new_id=lambda: str(uuid.uuid4()),
+    )
+    runtime.bus.declare_topics(runtime.bus.topics.runs)
+    runtime.background.append(serve_app(create_app(deps), settings.api_host, settings.api_port))
+    runtime.on_stop.append(peers.aclose)

@@ -1,0 +1,40 @@
+"""What the API is built from: ports only, so that a test can give its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.api.credentials import CredentialBook
+from services.api.peers import Peers
+from shared.clock import Clock
+from shared.health import Health
+from shared.messages.topics import Topics
+from shared.ports.objects import ObjectStore
+from shared.ports.publisher import Publisher
+from shared.state.records import Records
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """Ports and makers of the API."""
+
+    records: Records
+    objects: ObjectStore
+    publisher: Publisher
+    topics: Topics
+    clock: Clock
+    credentials: CredentialBook
+    health: Health
+    peers: Peers
+    new_id: Callable[[], str]
+    """Makes random ids: request ids, run causes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One authenticated call: who asks, with what to answer."""
+
+    tenant: str
+    request_id: str
+    deps: Dependencies

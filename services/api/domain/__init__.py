@@ -1,0 +1,1 @@
+"""Pure rules of the API: signatures, wire forms, checks and renderings. No I/O, no clock."""

@@ -1,0 +1,117 @@
+"""Which objects the nodes of a pipeline would write: no two nodes may write the same one (contract MPS_API §8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from services.api.domain.errors import invalid
+from shared.mps.base import MpsModel
+from shared.mps.naming import NUMBER_VARIABLES, NumberFormat, OutputNames
+from shared.mps.presets import resolve, sample_snapshot_template, snapshot_by_time_template
+from shared.mps.snapshot import (
+    BY_TIME_PATH,
+    MAX_PICTURES,
+    SAMPLED_PATH,
+    SampleSnapshotTaskInput,
+    SampleSnapshotTemplate,
+    SnapshotByTimeOffsetTaskInput,
+)
+from shared.mps.transcode import TRANSCODE_PATH, TranscodeTaskInput
+
+INPUT_DIR = "/{inputDir}/"
+"""Stands for the directory of the input, where outputs go if a pipeline names none."""
+
+_ANY_INPUT = "{inputName}.{inputFormat}"
+_NUMBER = "\x00"  # where a path has its number; no path of a user may have this character
+
+
+@dataclass(frozen=True, slots=True)
+class NodeParameters:
+    """The checked parameters of one activity, and the wire path that they stand at."""
+
+    index: int
+    field: str
+    params: MpsModel
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One object, or all segments of a stream, in which only the input's name is open. `member` can change it."""
+
+    member: str
+    path: str
+
+
+def check_outputs(nodes: Iterable[NodeParameters], bucket: str, directory: str | None) -> None:
+    """Raises ApiError naming both activities if two of them would write the same object for the same input.
+
+    `bucket` and `directory` are the pipeline's. All nodes of a run name their outputs after the run's input, so it
+    does not matter where in the graph they stand.
+    """
+    writers: dict[tuple[str, str], NodeParameters] = {}
+    for node in nodes:
+        own = getattr(node.params, "output_storage", None)
+        place = (own.bucket if own else None) or bucket
+        for written in written_by(node.params, directory or INPUT_DIR):
+            first = writers.setdefault((place, written.path), node)
+            if first is not node:
+                shown = written.path.replace(_NUMBER, "{number}")
+                raise invalid(
+                    f"{node.field}.{written.member}",
+                    f"must be another than that of Activities[{first.index}]: "
+                    f"Activities[{first.index}] and Activities[{node.index}] would both write {shown} in {place}",
+                )
+
+
+def written_by(params: MpsModel, directory: str) -> Iterator[Written]:
+    """What a node writes, for any input. Numbers of pictures are written out; segments are one path for all, because
+    how many there will be is not known. Raises UnknownTemplate and pydantic.ValidationError like `check_templates`.
+    """
+    match params:
+        case TranscodeTaskInput():
+            yield from _transcoded(params, directory)
+        case SnapshotByTimeOffsetTaskInput():
+            extension = snapshot_by_time_template(params.definition).format
+            path = params.output_object_path or BY_TIME_PATH
+            names = OutputNames(_ANY_INPUT, params.definition, directory)
+            yield from _pictures(names.shown(_marked(path), extension), len(params.offsets), params.numbers)
+        case SampleSnapshotTaskInput():
+            template = sample_snapshot_template(params.definition)
+            path = params.output_object_path or SAMPLED_PATH
+            names = OutputNames(_ANY_INPUT, params.definition, directory)
+            shown = names.shown(_marked(path), template.format)
+            yield from _pictures(shown, _most_samples(template), params.numbers)
+        case _:
+            return
+
+
+def _transcoded(params: TranscodeTaskInput, directory: str) -> Iterator[Written]:
+    template = resolve(params)
+    names = OutputNames(_ANY_INPUT, params.definition, directory)
+    main = names.shown(params.output_object_path or TRANSCODE_PATH, template.extension)
+    yield Written("OutputObjectPath", main)
+    if template.container != "hls":
+        return
+    folder = PurePosixPath(main).parent
+    segment = names.shown_sibling(_marked(params.segment_path), template.segment_extension)
+    yield Written("SegmentObjectName", str(folder / segment))
+    if template.fragmented:
+        yield Written("OutputObjectPath", str(folder / f"{PurePosixPath(main).stem}_init.mp4"))
+
+
+def _marked(path: str) -> str:
+    for variable in NUMBER_VARIABLES:
+        path = path.replace(f"{{{variable}}}", _NUMBER)
+    return path
+
+
+def _pictures(marked: str, count: int, numbers: NumberFormat) -> Iterator[Written]:
+    for index in range(count):
+        yield Written("OutputObjectPath", marked.replace(_NUMBER, numbers.render(index)))
+
+
+def _most_samples(template: SampleSnapshotTemplate) -> int:
+    """Pictures of a long source; a short one has fewer."""
+    return -(-100 // template.sample_interval) if template.sample_type == "Percent" else MAX_PICTURES

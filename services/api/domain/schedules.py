@@ -1,0 +1,140 @@
+"""Schedules into pipelines and back (contract MPS_API §4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.api.domain.activities import read_activities, render_activities
+from services.api.domain.errors import ApiError, invalid, missing
+from services.api.domain.fields import BUILT_IN_FORMATS, check_name, moment_text, normalise_dir, normalise_formats
+from services.api.domain.notification import read_notification
+from services.api.domain.outputs import check_outputs
+from services.api.domain.storage import BucketUse, read_output, read_trigger_place
+from shared.model.pipeline import Pipeline, PipelineStatus, UploadTrigger
+from shared.mps.schedule import CreateScheduleRequest, DescribeSchedulesRequest, WorkflowTrigger
+from shared.ports.state import Filter
+
+DEFAULT_LIMIT = 10
+MAX_LIMIT = 100
+MAX_BYTES = 1_000_000
+"""Every run carries its graph, and documents are small [OURS]."""
+TRIGGER_TYPES = ("CosFileUpload", "AwsS3FileUpload")
+_ECHOED = ("OutputStorage", "OutputDir", "ResourceId")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A pipeline as asked for, and the buckets that must exist for it."""
+
+    pipeline: Pipeline
+    buckets: tuple[BucketUse, ...]
+
+
+def read_schedule(request: CreateScheduleRequest, *, tenant: str, pipeline_id: str, now: datetime) -> Draft:
+    """A disabled pipeline made of a CreateSchedule request. Raises ApiError.
+
+    Nothing is kept twice: what a member of the pipeline can render again is not in `as_given`.
+    """
+    name = check_name(request.schedule_name)
+    trigger, watched = _read_trigger(request.trigger, tenant)
+    graph = read_activities(request.activities, tenant, trigger.region)
+    output, written = read_output(request.output_storage, "OutputStorage", tenant, trigger.region)
+    if request.output_dir:
+        output = output.model_copy(update={"dir": normalise_dir(request.output_dir, "OutputDir")})
+    given = request.to_wire_as_given()
+    pipeline = Pipeline(
+        id=pipeline_id,
+        tenant=tenant,
+        name=name,
+        trigger=trigger,
+        nodes=graph.nodes,
+        output=output,
+        notification=read_notification(request.task_notify_config),
+        created_at=now,
+        updated_at=now,
+        as_given={member: given[member] for member in _ECHOED if member in given},
+    )
+    if len(pipeline.model_dump_json()) > MAX_BYTES:
+        raise ApiError("RequestSizeLimitExceeded", f"the schedule takes more than {MAX_BYTES} bytes")
+    check_outputs(graph.parameters, output.bucket or trigger.bucket, output.dir)
+    return Draft(pipeline, (watched, *written, *graph.buckets))
+
+
+def _read_trigger(wire: WorkflowTrigger, tenant: str) -> tuple[UploadTrigger, BucketUse]:
+    place = read_trigger_place(wire, tenant)
+    every_or_built_in = None if place.all_formats else BUILT_IN_FORMATS
+    trigger = UploadTrigger(
+        type=wire.type,
+        bucket=place.bucket.bucket,
+        region=place.region,
+        dir=normalise_dir(place.dir, f"{place.field}.Dir") if place.dir else "/",
+        formats=normalise_formats(place.formats, f"{place.field}.Formats", every_or_built_in),
+        as_given=wire.to_wire_as_given(),
+    )
+    return trigger, place.bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What DescribeSchedules is to find, and which page of it."""
+
+    where: Filter
+    offset: int
+    limit: int
+
+
+def read_listing(request: DescribeSchedulesRequest, tenant: str) -> Listing:
+    """Raises ApiError."""
+    where: dict[str, Any] = {"tenant": tenant}
+    if request.schedule_ids:
+        if len(request.schedule_ids) > MAX_LIMIT:
+            raise invalid("ScheduleIds", f"must have at most {MAX_LIMIT} ids")
+        where["_id"] = {"$in": [str(number) for number in dict.fromkeys(request.schedule_ids)]}
+    if request.trigger_type:
+        if request.trigger_type not in TRIGGER_TYPES:
+            raise invalid("TriggerType", "must be CosFileUpload or AwsS3FileUpload")
+        where["trigger.type"] = request.trigger_type
+    if request.status:
+        if request.status not in {status.value for status in PipelineStatus}:
+            raise invalid("Status", "must be Enabled or Disabled")
+        where["status"] = request.status
+    offset = request.offset or 0
+    if not 0 <= offset < 2**31:
+        raise invalid("Offset", "must be 0 or more")
+    return Listing(where, offset, read_limit(request.limit))
+
+
+def read_limit(limit: int | None) -> int:
+    """The size of a page. Raises ApiError `.Limit`."""
+    if limit is None:
+        return DEFAULT_LIMIT
+    if not 1 <= limit <= MAX_LIMIT:
+        raise invalid("Limit", f"must be from 1 to {MAX_LIMIT}", "Limit")
+    return limit
+
+
+def render_schedule(pipeline: Pipeline) -> dict[str, Any]:
+    """`SchedulesInfo`."""
+    return {
+        "ScheduleId": int(pipeline.id),
+        "ScheduleName": pipeline.name,
+        "Type": "Custom",
+        "Status": pipeline.status.value,
+        "Trigger": pipeline.trigger.as_given,
+        "Activities": render_activities(pipeline.nodes),
+        "OutputStorage": pipeline.as_given.get("OutputStorage"),
+        "OutputDir": pipeline.as_given.get("OutputDir"),
+        "TaskNotifyConfig": pipeline.notification.as_given if pipeline.notification else None,
+        "CreateTime": moment_text(pipeline.created_at),
+        "UpdateTime": moment_text(pipeline.updated_at),
+        "ResourceId": pipeline.as_given.get("ResourceId") or pipeline.tenant,
+    }
+
+
+def schedule_id(number: int | None) -> str:
+    """The pipeline's id. Raises ApiError."""
+    if number is None:
+        raise missing("ScheduleId", "is required: tasks without a schedule are not supported by this version")
+    return str(number)

@@ -1,0 +1,40 @@
+"""Settings of the API, from `REELWAY_*` variables."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from shared.settings import ServiceSettings
+
+
+class ApiSettings(ServiceSettings):
+    """What the API is told at start."""
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=9000, ge=0, le=65535)
+    """Port of the MPS face, `/healthz` and `/metrics`."""
+
+    bootstrap_secret_id: str = ""
+    """SecretId of a credential that is made at start if it is missing; empty for none."""
+    bootstrap_secret_key: SecretStr = SecretStr("")
+    bootstrap_app_id: str = Field(default="1250000000", pattern=r"^\d{1,20}$")
+    """The tenant of that credential; COS bucket names end with it."""
+
+    health_peers: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    """Other services, `name=url,...`; each is asked at `url/healthz`."""
+
+    @field_validator("health_peers", mode="before")
+    @classmethod
+    def _read_peers(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        found: dict[str, str] = {}
+        for item in filter(None, (part.strip() for part in value.split(","))):
+            name, equals, url = item.partition("=")
+            if not equals or not name or not url.startswith(("http://", "https://")):
+                raise ValueError("must be name=url pairs separated by commas, urls with http:// or https://")
+            found[name] = url.rstrip("/")
+        return found

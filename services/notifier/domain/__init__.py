@@ -1,0 +1,1 @@
+"""What is to be told, when, and where it may go: pure functions without I/O, clock or randomness."""

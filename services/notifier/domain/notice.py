@@ -1,0 +1,45 @@
+"""One attempt at a delivery: what a sink is given, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+RESPONSE_KEPT_BYTES = 2048
+"""How much of an answer is kept in an attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One attempt at one delivery. `id` is the same over all attempts, `body` and `at` are this attempt's."""
+
+    id: str
+    run_id: str
+    target: str
+    body: bytes
+    key: str | None
+    at: datetime
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of an attempt.
+
+    `gone`: the sink wants nothing of this any more. `retry_after`: not sooner. `retry_within`: not later, for sinks
+    that are our own. `answered` is False when nobody was there or nobody spoke.
+    """
+
+    delivered: bool
+    status: int | None = None
+    error: str | None = None
+    response: str | None = None
+    gone: bool = False
+    retry_after: timedelta | None = None
+    retry_within: timedelta | None = None
+    answered: bool = True
+
+
+def clipped(body: bytes) -> str | None:
+    """An answer as it is kept: text, at most `RESPONSE_KEPT_BYTES`; None for an empty one."""
+    return body[:RESPONSE_KEPT_BYTES].decode(errors="replace") or None

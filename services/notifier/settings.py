@@ -1,0 +1,42 @@
+"""Settings of the notifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from services.notifier.domain.addresses import read_networks
+from shared.settings import NetworkList, ServiceSettings
+
+
+class NotifierSettings(ServiceSettings):
+    """`REELWAY_*` variables of the notifier."""
+
+    allowed_networks: NetworkList = ()
+    """Networks that callbacks may go to although they are not public. None by default."""
+    sweep_interval_s: float = Field(default=1, gt=0, le=60)
+    """How often runs without their deliveries, and due deliveries, are looked for."""
+    sweep_batch: int = Field(default=200, ge=1, le=5000)
+    """How many runs one sweep takes on."""
+    in_flight: int = Field(default=32, ge=1, le=1000)
+    """How many deliveries are sent at once."""
+    in_flight_per_host: int = Field(default=4, ge=1, le=1000)
+    """How many of them to one host."""
+    callback_timeout_s: float = Field(default=10, gt=0, le=60)
+    """How long one attempt may take in all."""
+    send_lease_s: float = Field(default=60, gt=0)
+    """For how long a delivery that is being sent is left alone by others; after a crash it is sent again then."""
+    retry_for_s: float = Field(default=3 * 86400, ge=0)
+    """How long a delivery is tried before it is dead."""
+
+    @field_validator("allowed_networks", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        read_networks(value)
+        return value

@@ -1,0 +1,76 @@
+"""How the scheduler is wired."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+
+import structlog
+
+from services.scheduler.orchestrator import Orchestrator
+from services.scheduler.settings import SchedulerSettings
+from shared.bus.subscription import Subscription
+from shared.errors import ReelwayError
+from shared.messages.codec import decode
+from shared.messages.messages import RunRequested, TaskEnded
+from shared.model.task import Lane
+from shared.runtime import Runtime
+from shared.state.task_queue import TaskQueue
+
+SERVICE = "scheduler"
+log = structlog.get_logger(__name__)
+
+
+async def build(runtime: Runtime) -> None:
+    """Subscribes to run requests and task results, and sweeps."""
+    settings = runtime.settings
+    if not isinstance(settings, SchedulerSettings):
+        raise TypeError("the scheduler needs SchedulerSettings")
+    bus = runtime.bus
+    queue = TaskQueue(runtime.records, timedelta(seconds=settings.lease_s))
+    orchestrator = Orchestrator(runtime.records, queue, bus, bus.topics)
+    bus.declare_topics(bus.topics.run_events, *(bus.topics.tasks(lane) for lane in Lane))
+    bus.subscribe(
+        Subscription(
+            bus.topics.runs,
+            partial(decode, RunRequested),
+            orchestrator.requested,
+            service=SERVICE,
+            clock=runtime.clock,
+        )
+    )
+    bus.subscribe(
+        Subscription(
+            bus.topics.task_events,
+            partial(decode, TaskEnded),
+            orchestrator.ended,
+            service=SERVICE,
+            clock=runtime.clock,
+        )
+    )
+    runtime.background.append(sweep_forever(orchestrator, settings))
+
+
+async def sweep_forever(orchestrator: Orchestrator, settings: SchedulerSettings) -> None:
+    """Looks for due timers and expired leases until cancelled; a store that is away is waited for.
+
+    Leases are not taken back right after the store was away, or after this process slept: their holders could not
+    renew them either, and get the time of a lease to do so.
+    """
+    loop = asyncio.get_running_loop()
+    spare_until = looked = loop.time()
+    while True:
+        if loop.time() - looked > settings.lease_s / 2:
+            spare_until = loop.time() + settings.lease_s
+        try:
+            if loop.time() >= spare_until:
+                await orchestrator.take_back_leases()
+            while await orchestrator.sweep(settings.sweep_batch) == settings.sweep_batch:
+                pass
+        except ReelwayError as error:
+            log.warning("sweep failed", error=str(error), code=error.code)
+            if error.retryable:
+                spare_until = loop.time() + settings.lease_s
+        looked = loop.time()
+        await asyncio.sleep(settings.sweep_interval_s)

@@ -1,0 +1,1 @@
+"""How a run moves: pure functions without I/O, clock or randomness."""

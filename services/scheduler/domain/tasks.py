@@ -1,0 +1,87 @@
+"""The task of a node: derived from the run alone, so that it can be derived again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from shared.ids import digest, task_id
+from shared.model.kinds import PROBE, RetryPolicy, traits
+from shared.model.pipeline import INPUT
+from shared.model.run import NodeRun, NodeState, Run
+from shared.model.task import MediaObject, Task, queue_order
+
+
+def task_kind(kind: str) -> str:
+    """The kind of work that a node of this kind means."""
+    return PROBE if kind == INPUT else kind
+
+
+def task_for(run: Run, index: int, now: datetime) -> Task:
+    """The task of a node's current attempt."""
+    node, state = run.nodes[index], run.node_runs[index]
+    kind = task_kind(node.kind)
+    return Task(
+        id=task_id(run.id, index, state.attempt, run.epoch),
+        tenant=run.tenant,
+        run_id=run.id,
+        pipeline_id=run.pipeline_id,
+        node=index,
+        attempt=state.attempt,
+        epoch=run.epoch,
+        kind=kind,
+        lane=traits(kind).lane,
+        priority=run.priority,
+        order=queue_order(run.priority, now),
+        params=node.params,
+        original=run.input,
+        source=state.source or run.input,
+        metadata=run.metadata if state.source in (None, run.input) else None,
+        target=run.target,
+        traceparent=run.traceparent,
+        queued_at=now,
+    )
+
+
+def source_of(run: Run, index: int, before: list[int]) -> MediaObject:
+    """What a node reads: the media that its predecessor made; if that made none, what its predecessor read.
+
+    With several predecessors the first one (by index) that made media counts, else the first one. A node with
+    `source: original` reads the run's input.
+    """
+    if run.nodes[index].source == "original":
+        return run.input
+    states = [run.node_runs[predecessor] for predecessor in before]
+    made = next((state.result.media for state in states if state.result and state.result.media), None)
+    if made is not None:
+        return made
+    return next((_read_by(state, run) for state in states), run.input)
+
+
+def _read_by(state: NodeRun, run: Run) -> MediaObject:
+    return state.source or run.input
+
+
+def retry_at(run: Run, index: int, policy: RetryPolicy, now: datetime) -> datetime:
+    """When the next attempt is due. The jitter comes from the task's id: the same run waits the same time."""
+    attempt = run.node_runs[index].attempt
+    wait: timedelta = min(policy.base * 2 ** (attempt - 1), policy.cap)
+    share = int(digest(task_id(run.id, index, attempt, run.epoch), size=8), 16) / 0xFFFFFFFF
+    return now + wait + wait * share / 2
+
+
+WATCH_MIN = timedelta(seconds=5)
+WATCH_MAX = timedelta(seconds=30)
+OUTBOX_PATIENCE = timedelta(seconds=2)
+
+
+def due_at(run: Run, now: datetime) -> datetime | None:
+    """When somebody must look at the run again though no message came. None only for a final run whose messages
+    are all out: every other run has a timer (G5)."""
+    if run.outbox:
+        return now + OUTBOX_PATIENCE
+    if run.state.final:
+        return None
+    age = now - (run.started_at or run.created_at)
+    watch = now + min(max(age / 4, WATCH_MIN), WATCH_MAX)
+    timers = [state.due_at for state in run.node_runs if state.state is NodeState.WAITING and state.due_at]
+    return min([watch, *timers])

@@ -1,0 +1,265 @@
+"""The shell around `advance`: load, advance, compare-and-set, send, again if somebody came between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from services.scheduler.domain.advance import advance
+from services.scheduler.domain.events import Begin, Ended, Event, Tick
+from services.scheduler.domain.tasks import due_at, task_for
+from shared.errors import ReelwayError
+from shared.faults import fault_point
+from shared.ids import task_id
+from shared.messages.messages import Message, RunChanged, RunRequested, TaskEnded, TaskReady
+from shared.messages.topics import Topics
+from shared.metrics import RUNS_ENDED, SWEPT, TRANSITIONS
+from shared.model.base import instant_text
+from shared.model.run import NodeState, OutboxEntry, Run, RunState
+from shared.model.task import Task, TaskState
+from shared.ports.publisher import Outgoing, Publisher
+from shared.ports.state import Order, StateError
+from shared.state.records import Records
+from shared.state.repository import Contention
+from shared.state.task_queue import TaskQueue
+
+log = structlog.get_logger(__name__)
+
+MAX_CONFLICTS = 50
+REFUSED_PAUSE = timedelta(minutes=1)
+"""When a run that the store refuses is looked at again."""
+
+
+class Orchestrator:
+    """Moves runs. Any number of them may work on the same store: every step is compare-and-set.
+
+    A step is: write the run with its outbox, then write its tasks and publish, then empty the outbox. A crash in
+    between leaves the outbox, and the run's timer brings somebody who sends it again; what was sent twice is dropped
+    by the state of what it is about.
+    """
+
+    def __init__(self, records: Records, queue: TaskQueue, publisher: Publisher, topics: Topics) -> None:
+        self._records = records
+        self._queue = queue
+        self._publisher = publisher
+        self._topics = topics
+
+    # -- what happens ---------------------------------------------------------------------------------------------
+
+    async def requested(self, messages: Sequence[RunRequested]) -> None:
+        """Begins runs. Unknown and begun ones are left alone."""
+        await self.apply({message.run_id: [Begin()] for message in messages})
+
+    async def ended(self, messages: Sequence[TaskEnded]) -> None:
+        """Takes in final tasks."""
+        tasks = await self._records.tasks.get_many([message.task_id for message in messages])
+        await self.apply(_by_run(tasks.values()))
+
+    async def sweep(self, limit: int) -> int:
+        """Looks at runs whose timer has come: begins them, takes in results whose message was lost, queues due retries,
+        sends outboxes again. Returns how many there were."""
+        now = await self._records.now()
+        runs = await self._records.runs.find(
+            {"due_at": {"$lte": instant_text(now)}}, sort=[("due_at", Order.ASC)], limit=limit
+        )
+        if not runs:
+            return 0
+        tasks = await self._records.tasks.get_many([task for run in runs for task in _awaited(run)])
+        results = _by_run(tasks.values())
+        work: dict[str, list[Event]] = {}
+        for run in runs:
+            begin: list[Event] = [Begin()] if run.state is RunState.REQUESTED else []
+            work[run.id] = [*begin, *results.get(run.id, []), Tick()]
+        SWEPT.labels("scheduler", "runs").inc(len(runs))
+        await self.apply(work, resend={run.id for run in runs})
+        await self._derive_again([run for run in runs if not run.outbox], tasks, now)
+        return len(runs)
+
+    async def _derive_again(self, runs: Sequence[Run], known: Mapping[str, Task], now: datetime) -> None:
+        """Writes tasks that a run waits for and that are not there: somebody lost a collection, not a message."""
+        for run in runs:
+            for index, node in enumerate(run.node_runs):
+                if node.state is NodeState.QUEUED and task_id(run.id, index, node.attempt, run.epoch) not in known:
+                    log.error("a queued node had no task, it is written again", run=run.id, node=index)
+                    await self.announce(await self._queue.enqueue([task_for(run, index, now)]))
+
+    async def take_back_leases(self) -> int:
+        """Ends leases that ran out; rings for the tasks that are queued again and takes in those that are final."""
+        tasks = await self._queue.take_back_expired()
+        if not tasks:
+            return 0
+        SWEPT.labels("scheduler", "leases").inc(len(tasks))
+        for task in tasks:
+            log.warning(
+                "lease ran out", task=task.id, run=task.run_id, node=task.node, lost=task.lost, state=task.state
+            )
+        await self.announce(tasks)
+        return len(tasks)
+
+    async def announce(self, tasks: Sequence[Task]) -> None:
+        """Rings for queued tasks, takes in final ones."""
+        await self.apply(_by_run(tasks))
+        await self._publish([self._doorbell(task) for task in tasks if task.state is TaskState.QUEUED])
+
+    # -- the step -------------------------------------------------------------------------------------------------
+
+    async def apply(self, work: Mapping[str, Sequence[Event]], resend: frozenset[str] | set[str] = frozenset()) -> None:
+        """Applies events to runs, each run's in order. Runs in `resend` are written and sent even if nothing changed.
+
+        Returns when everything is written; what could not be published stays in outboxes. Raises StateUnavailable.
+        """
+        left = dict(work)
+        for _ in range(MAX_CONFLICTS):
+            if not left:
+                return
+            left = await self._round(left, resend)
+        raise Contention(f"{len(left)} runs changed {MAX_CONFLICTS} times under a step")
+
+    async def _round(
+        self, work: Mapping[str, Sequence[Event]], resend: frozenset[str] | set[str]
+    ) -> dict[str, Sequence[Event]]:
+        now = await self._records.now()
+        runs = await self._records.runs.get_many(list(work))
+        changed: list[Run] = []
+        for run_id, events in work.items():
+            before = runs.get(run_id)
+            if before is None:
+                log.warning("no such run", run=run_id)
+                continue
+            after = _advanced(before, events, now)
+            if after is not before:
+                changed.append(after)
+            elif run_id in resend:
+                changed.append(before.with_changes(due_at=due_at(before, now)))
+        fault_point("scheduler.before_cas")
+        written = await self._write(changed, runs, now)
+        fault_point("scheduler.after_cas")
+        done = [run for run in written if run is not None]
+        conflicts = {run.id: work[run.id] for run, saved in zip(changed, written, strict=True) if saved is None}
+        for run in done:
+            if run.state.final and not runs[run.id].state.final:
+                RUNS_ENDED.labels(run.state.value).inc()
+        TRANSITIONS.labels("written").inc(len(done))
+        TRANSITIONS.labels("conflict").inc(len(conflicts))
+        await self._send(done)
+        return conflicts
+
+    async def _write(self, runs: Sequence[Run], before: Mapping[str, Run], now: datetime) -> list[Run | None]:
+        """Compare-and-set for each; None where somebody came between."""
+        try:
+            return await self._records.runs.replace_many(runs)
+        except StateError as error:
+            if error.retryable:
+                raise
+            log.warning("a batch of runs cannot be written, trying one by one", error=str(error), runs=len(runs))
+        return [await self._write_one(run, before[run.id], now) for run in runs]
+
+    async def _write_one(self, run: Run, before: Run, now: datetime) -> Run | None:
+        """One run that the store may refuse: then it stays as it was, is looked at again later, and harms no other."""
+        try:
+            return await self._records.runs.replace(run)
+        except StateError as error:
+            if error.retryable:
+                raise
+            log.exception("the store refuses a run", run=run.id, code=error.code)
+        return await self._records.runs.replace(before.with_changes(due_at=now + REFUSED_PAUSE))
+
+    async def _send(self, runs: Sequence[Run]) -> None:
+        """Writes the tasks and publishes the messages of the outboxes, then empties them."""
+        full = [run for run in runs if run.outbox]
+        if not full:
+            return
+        entries = [(run, entry) for run in full for entry in run.outbox]
+        await self._queue.enqueue([entry.task for _, entry in entries if entry.task is not None])
+        fault_point("scheduler.after_enqueue")
+        if not await self._publish([self._outgoing(run, entry) for run, entry in entries]):
+            return
+        fault_point("scheduler.after_publish")
+        now = await self._records.now()
+        emptied = [run.with_changes(outbox=()) for run in full]
+        emptied = [run.with_changes(due_at=due_at(run, now)) for run in emptied]
+        saved = await self._records.runs.replace_many(emptied)
+        fault_point("scheduler.after_clear")
+        for run, done in zip(full, saved, strict=True):
+            if done is None:
+                await self._forget(run)
+
+    async def _forget(self, sent: Run) -> None:
+        """Takes the sent entries out of an outbox that has grown meanwhile."""
+        now = await self._records.now()
+        keys = {_entry_key(entry) for entry in sent.outbox}
+
+        def step(run: Run) -> Run | None:
+            rest = tuple(entry for entry in run.outbox if _entry_key(entry) not in keys)
+            if len(rest) == len(run.outbox):
+                return None
+            less = run.with_changes(outbox=rest)
+            return less.with_changes(due_at=due_at(less, now))
+
+        await self._records.runs.change(sent.id, step)
+
+    async def _publish(self, outgoing: Sequence[Outgoing]) -> bool:
+        """Whether all was acknowledged; if not, timers bring it again."""
+        if not outgoing:
+            return True
+        try:
+            await self._publisher.publish(*outgoing)
+        except ReelwayError as error:
+            log.warning("not published, will be sent again", error=str(error), messages=len(outgoing))
+            return False
+        return True
+
+    def _outgoing(self, run: Run, entry: OutboxEntry) -> Outgoing:
+        if entry.task is not None:
+            return self._doorbell(entry.task)
+        if entry.event is None:
+            raise ValueError(f"run {run.id} has an empty outbox entry")
+        message: Message = RunChanged(
+            run_id=run.id,
+            tenant=run.tenant,
+            pipeline_id=run.pipeline_id,
+            pipeline_name=run.pipeline_name,
+            bucket=run.input.bucket,
+            key=run.input.key,
+            event=entry.event,
+            traceparent=run.traceparent,
+        )
+        return Outgoing(self._topics.run_events, message)
+
+    def _doorbell(self, task: Task) -> Outgoing:
+        message = TaskReady(task_id=task.id, run_id=task.run_id, lane=task.lane, traceparent=task.traceparent)
+        return Outgoing(self._topics.tasks(task.lane), message)
+
+
+def _advanced(run: Run, events: Sequence[Event], now: datetime) -> Run:
+    after = run
+    for event in events:
+        try:
+            after, _ = advance(after, event, now)
+        except Exception:
+            # Boundary: a run that the rules choke on must not stop all the others. It keeps its timer and its error.
+            log.exception("a run cannot be advanced", run=run.id, on=type(event).__name__)
+            return run
+    return after
+
+
+def _by_run(tasks: Iterable[Task]) -> dict[str, list[Event]]:
+    work: dict[str, list[Event]] = {}
+    for task in tasks:
+        if task.state.final:
+            work.setdefault(task.run_id, []).append(Ended(task))
+    return work
+
+
+def _awaited(run: Run) -> list[str]:
+    return [
+        task_id(run.id, index, node.attempt, run.epoch)
+        for index, node in enumerate(run.node_runs)
+        if node.state is NodeState.QUEUED
+    ]
+
+
+def _entry_key(entry: OutboxEntry) -> str:
+    return entry.task.id if entry.task is not None else f"event {entry.event.sequence if entry.event else ''}"

@@ -1,0 +1,1 @@
+"""What an upload is and what it starts: pure functions."""

@@ -1,0 +1,1 @@
+"""ffmpeg and the probe, run as children that cannot outlive their worker."""

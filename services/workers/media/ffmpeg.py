@@ -1,0 +1,150 @@
+"""The ffmpeg command line: where it is, the arguments that make untrusted media safe, progress, what failures mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import imageio_ffmpeg
+
+from services.workers.media.process import Ended, Limits, run
+from shared.model.failure import InternalError, InvalidInput, NodeError, SourceFileError
+
+PROTOCOLS = "file,pipe"
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,wav,mp3,aac,flac,h264,hevc,gif,image2,"
+    "png_pipe,jpeg_pipe,webp_pipe,apng,asf,mxf"
+)
+"""Demuxers that open nothing but the file they are given (FACTS §5): no playlists, no concat lists, no scripts."""
+MAX_PIXELS = 16384 * 8192
+"""Per frame, of what is decoded: 16K. A bigger picture is a decompression bomb."""
+
+_NOT_OURS = ("Error while filtering", "Conversion failed", "Error submitting", "Terminating thread", "Nothing was")
+_DISK = re.compile(r"No space left on device|Disk quota exceeded", re.I)
+_MEMORY = re.compile(r"Cannot allocate memory|Out of memory|malloc of size", re.I)
+_SOURCE = re.compile(
+    r"Invalid data found|ended prematurely|partial file|moov atom not found|Error opening input|Error while decoding"
+    r"|could not find codec parameters"
+    r"|not on whitelist|not in whitelist|Format not on|does not contain any stream|matches no streams"
+    r"|Decoding error|Decoder .* not found|Error during demuxing|End of file|Picture size|Invalid .*stream"
+    r"|Cannot determine format of input|no video|Output file .*does not contain|received no packets",
+    re.I,
+)
+_PARAMETERS = re.compile(
+    r"not currently supported in container|Could not find tag for codec|incorrect codec parameters"
+    r"|Error (while )?(opening|initializing) (the )?(encoder|output)|maybe incorrect parameters|Could not open encoder"
+    r"|Unsupported (codec|sample rate|channel)|only one|codec .* (is )?not supported|not compatible",
+    re.I,
+)
+_ADDRESS = re.compile(r"^(\[[^\]]*\]\s*)+|(?<=\w) @ 0x[0-9a-f]+")
+_PATH = re.compile(r"(?:file:)?(?<![\w.])/[^\s'\":]+")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaTools:
+    """The ffmpeg to call and what one call may use."""
+
+    ffmpeg: Path
+    limits: Limits = field(default_factory=Limits)
+
+
+def media_tools(ffmpeg: Path | None = None) -> MediaTools:
+    """The tools with the given ffmpeg, else the one that ships with `imageio-ffmpeg`."""
+    return MediaTools(ffmpeg or Path(imageio_ffmpeg.get_ffmpeg_exe()))  # type: ignore[attr-defined, no-untyped-call]
+
+
+def source(path: Path, *before: str) -> list[str]:
+    """Arguments that open a file as untrusted media; `before` are further input options."""
+    return [
+        "-protocol_whitelist",
+        PROTOCOLS,
+        "-format_whitelist",
+        FORMATS,
+        "-max_pixels",
+        str(MAX_PIXELS),
+        *before,
+        "-i",
+        f"file:{path}",
+    ]
+
+
+async def call(
+    tools: MediaTools,
+    arguments: Sequence[str],
+    folder: Path,
+    on_time: Callable[[float], None] = lambda _: None,
+) -> str:
+    """Runs ffmpeg in `folder`; `on_time` gets the seconds of output written so far, growing.
+
+    Returns the end of what it complained about (it may have succeeded all the same). Raises NodeError if it failed.
+    """
+    watch = _Progress(on_time)
+    prefix = [
+        "-hide_banner",
+        "-nostdin",
+        "-v",
+        "error",
+        "-y",
+        "-nostats",
+        "-progress",
+        "pipe:1",
+        "-stats_period",
+        "0.5",
+    ]
+    ended = await run([str(tools.ffmpeg), *prefix, *arguments], folder, watch.line, tools.limits)
+    if ended.returncode != 0:
+        raise failure(ended)
+    return ended.errors
+
+
+class _Progress:
+    """Lines of `-progress`: a grown time, frame count or size is a sign of life."""
+
+    def __init__(self, on_time: Callable[[float], None]) -> None:
+        self._on_time = on_time
+        self._seen: dict[str, int] = {}
+
+    def line(self, text: str) -> bool:
+        name, _, value = text.partition("=")
+        if name == "progress":
+            return value == "end"
+        if name not in ("out_time_us", "frame", "total_size"):
+            return False
+        try:
+            number = int(value)
+        except ValueError:  # N/A
+            return False
+        if number <= self._seen.get(name, 0):
+            return False
+        self._seen[name] = number
+        if name == "out_time_us":
+            self._on_time(number / 1_000_000)
+        return True
+
+
+def failure(ended: Ended) -> NodeError:
+    """What a failed call means: our side (tried again), parameters that do not fit, or a bad source."""
+    text = ended.errors
+    if _DISK.search(text):
+        return InternalError("the scratch disk is full")
+    if ended.returncode < 0 or ended.returncode in (137, 143):
+        return InternalError(f"the media process was killed by signal {abs(ended.returncode) % 128}")
+    if _MEMORY.search(text):
+        return InternalError("the media process ran out of memory")
+    reason = plain_reason(text)
+    # The first telling line is the cause, the following ones are what came of it.
+    if _PARAMETERS.search(reason) and not _SOURCE.search(reason):
+        return InvalidInput(f"the parameters cannot be applied to this source: {reason}")
+    if _SOURCE.search(text):
+        return SourceFileError(f"the source cannot be decoded: {reason}")
+    return InternalError(f"ffmpeg failed with code {ended.returncode}: {reason}")
+
+
+def plain_reason(text: str) -> str:
+    """The first telling line of an error text, without addresses and paths of this machine, at most 200 characters."""
+    lines = [_PATH.sub("<file>", _ADDRESS.sub("", line.strip())) for line in text.splitlines()]
+    telling = [line for line in lines if line and not line.startswith(_NOT_OURS)]
+    best = next((line for line in telling if _SOURCE.search(line) or _PARAMETERS.search(line)), None)
+    return (best or (telling[-1] if telling else "no reason given"))[:200]

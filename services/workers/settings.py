@@ -1,0 +1,74 @@
+"""Settings of a worker."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from shared.model.task import Lane
+from shared.settings import ServiceSettings
+
+STOP_RESERVE_S = 5.0
+"""What a stop needs beside the grace period: to end what still runs and to give it back."""
+
+
+class WorkerSettings(ServiceSettings):
+    """`REELWAY_*` variables of a worker."""
+
+    worker_name: str = Field(default_factory=socket.gethostname, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """Who this worker is. After a crash the next worker of the same name takes its tasks back at once; so the name
+    must be its own on each machine. A second worker on the machine gets a number behind it by itself."""
+    light_slots: int = Field(default=4, ge=0, le=256)
+    """Tasks of the light lane at once; 0 to leave the lane alone."""
+    media_slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=0, le=256)
+    """Tasks of the media lane at once; 0 to leave the lane alone."""
+    ai_slots: int = Field(default=0, ge=0, le=256)
+    """Tasks of the ai lane at once; 0 to leave the lane alone."""
+    lease_s: float = Field(default=30, ge=1)
+    """How long a claim lasts without a heartbeat."""
+    heartbeat_s: float = Field(default=10, gt=0)
+    """How often leases are renewed; well below `lease_s`."""
+    progress_s: float = Field(default=1, gt=0)
+    """How often progress is stored if it has changed."""
+    poll_s: float = Field(default=1, gt=0)
+    """How often an idle lane looks into the queue though no doorbell rang."""
+    grace_s: float = Field(default=20, ge=0)
+    """How long running tasks may go on after SIGTERM before they are given back; at most 5 s less than
+    `stop_timeout_s`."""
+    storage_patience_s: float = Field(default=900, ge=0)
+    """How long a task waits for an object storage that is away before the attempt fails."""
+    scratch_dir: Path = Path(tempfile.gettempdir()) / "reelway-scratch"
+    """Where sources and outputs lie while they are worked on."""
+    source_cache_bytes: int = Field(default=10 * 1024**3, ge=0)
+    """How much of fetched sources is kept for later nodes, beyond what is in use."""
+    ffmpeg: Path | None = None
+    """The ffmpeg to call; by default the one that ships with `imageio-ffmpeg`."""
+
+    @model_validator(mode="after")
+    def _heartbeat_within_lease(self) -> Self:
+        if self.heartbeat_s * 2 > self.lease_s:
+            raise ValueError("heartbeat_s must be at most half of lease_s")
+        return self
+
+    @model_validator(mode="after")
+    def _grace_within_stop(self) -> Self:
+        if {"grace_s", "stop_timeout_s"} <= self.model_fields_set and (
+            self.grace_s + STOP_RESERVE_S > self.stop_timeout_s
+        ):
+            raise ValueError(f"grace_s must be at least {STOP_RESERVE_S:g} s less than stop_timeout_s")
+        return self
+
+    @property
+    def drain_s(self) -> float:
+        """The grace period that there is time for: `grace_s`, cut to what `stop_timeout_s` leaves."""
+        return max(min(self.grace_s, self.stop_timeout_s - STOP_RESERVE_S), 0.0)
+
+    def slots(self) -> dict[Lane, int]:
+        """The lanes this worker serves and how many tasks of each at once."""
+        wanted = {Lane.LIGHT: self.light_slots, Lane.MEDIA: self.media_slots, Lane.AI: self.ai_slots}
+        return {lane: count for lane, count in wanted.items() if count > 0}

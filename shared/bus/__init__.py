@@ -1,0 +1,1 @@
+"""The message bus: FastStream over Kafka, wired so that no default can lose a message (FACTS §2)."""

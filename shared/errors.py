@@ -1,0 +1,37 @@
+"""The root of every error Reelway raises.
+
+ReelwayError
+├── shared.ports.state.StateError                            the state store
+│   ├── DuplicateKey, StateUnavailable
+│   └── shared.state.repository.Contention, BrokenDocument
+├── shared.ports.objects.ObjectError                         object storage
+│   └── ObjectNotFound, ObjectChanged, ObjectAccessDenied, ObjectsUnavailable
+├── shared.adapters.state_url.BadStateUrl                    REELWAY_STATE_URL names no store
+├── shared.bus.errors.BusUnavailable                         the bus does not answer
+├── shared.messages.codec.MessageError                       a message that cannot be understood
+├── shared.model.graph.GraphError                            nodes that are no graph
+├── shared.model.failure.NodeError                           a node failed (classes of the contract's ErrCodeExt)
+│   ├── InvalidInput, SourceFileError, InternalError
+│   └── services.workers.media.process.ProcessTimeout        an InternalError
+├── shared.mps.naming.NamingError                            an output path that cannot be used
+├── shared.mps.presets.UnknownTemplate                       a template that does not exist
+├── services.api.domain.errors.ApiError                      what a caller of the API did wrong
+├── services.local.errors.LocalError                         what can stop the launcher; its tree is there
+├── services.notifier.sinks.checked_network.AddressRefused   a callback may not go to this address
+└── services.workers.nodes.errors.UnknownKind                nobody has registered a node kind of this name
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ReelwayError(Exception):
+    """Something in Reelway went wrong.
+
+    `code` is stable and may be matched by programs; `retryable` says whether the same call may succeed later
+    without anybody changing anything.
+    """
+
+    code: ClassVar[str] = "reelway"
+    retryable: ClassVar[bool] = False

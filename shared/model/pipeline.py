@@ -1,0 +1,115 @@
+"""A pipeline: trigger, graph, output and notification, owned by a tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from shared.model.base import Document, Instant, Value
+
+INPUT = "input"
+"""The node kind every graph starts with; running it probes the source."""
+OUTPUT = "output"
+"""The node kind every graph ends with; it does no work."""
+
+
+class PipelineStatus(StrEnum):
+    """Whether uploads start it."""
+
+    ENABLED = "Enabled"
+    """Uploads start runs; cannot be edited or deleted."""
+    DISABLED = "Disabled"
+    """Nothing starts by itself; may be edited and deleted."""
+
+
+class NotifyMode(StrEnum):
+    """When a notification is sent."""
+
+    FINISH = "Finish"
+    """Once, when the run has ended."""
+    CHANGE = "Change"
+    """When the run starts, each time a node ends, and when the run ends."""
+
+
+class SinkType(StrEnum):
+    """Where a notification goes."""
+
+    HTTP = "URL"
+    """An HTTP callback."""
+    QUEUE = "TDMQ-CMQ"
+    """A message queue: the Kafka topic `notify.<queue>` by default."""
+
+
+class Notification(Value):
+    """Who is told about a run. `key` is the secret behind `Sign`; `target` is a URL or a queue name.
+
+    `as_given` holds the key too, so a log shows neither."""
+
+    sink: SinkType
+    mode: NotifyMode = NotifyMode.FINISH
+    target: str
+    key: str | None = Field(default=None, repr=False)
+    as_given: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The sink's part of a delivery id."""
+        return self.sink.value
+
+
+class UploadTrigger(Value):
+    """Which uploads start the pipeline. `dir` begins and ends with `/` and matches recursively; `formats` are
+    lower-case extensions without a dot, None for every file."""
+
+    type: str
+    bucket: str
+    region: str
+    dir: str = "/"
+    formats: tuple[str, ...] | None = None
+    as_given: dict[str, Any] = Field(default_factory=dict)
+
+
+class Node(Value):
+    """One box of the graph. `params` are the contract's task parameters of this kind, in wire names as given."""
+
+    kind: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    successors: tuple[int, ...] = ()
+    source: Literal["previous", "original"] = "previous"
+
+
+class OutputPlace(Value):
+    """Where outputs go unless a node says otherwise; a member that is None follows the input."""
+
+    bucket: str | None = None
+    region: str | None = None
+    dir: str | None = None
+
+
+class Pipeline(Document):
+    """A pipeline as it stands. `definition` counts saved definitions; `enabled_at` is when it was last enabled."""
+
+    tenant: str
+    name: str
+    status: PipelineStatus = PipelineStatus.DISABLED
+    definition: int = 1
+    trigger: UploadTrigger
+    nodes: tuple[Node, ...]
+    output: OutputPlace = OutputPlace()
+    notification: Notification | None = None
+    created_at: Instant
+    updated_at: Instant
+    enabled_at: Instant | None = None
+    as_given: dict[str, Any] = Field(default_factory=dict)
+
+
+def predecessors(nodes: Sequence[Node]) -> list[list[int]]:
+    """For each node the indexes that lead to it, ascending."""
+    found: list[list[int]] = [[] for _ in nodes]
+    for index, node in enumerate(nodes):
+        for successor in node.successors:
+            found[successor].append(index)
+    return found

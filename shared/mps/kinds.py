@@ -1,0 +1,78 @@
+"""The contract's names for node kinds: request, parameter member, result, result member (MPS_API §6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityNames:
+    """How one node kind is called on the wire. `progress` and `times` say which members its result structure has."""
+
+    kind: str
+    activity: str
+    parameter: str
+    result: str
+    result_member: str
+    progress: bool
+    times: bool
+
+
+ACTIVITIES = (
+    ActivityNames("transcode", "action-trans", "TranscodeTask", "Transcode", "TranscodeTask", True, False),
+    ActivityNames(
+        "sample_snapshot",
+        "action-samplesnapshot",
+        "SampleSnapshotTask",
+        "SampleSnapshot",
+        "SampleSnapshotTask",
+        False,
+        True,
+    ),
+    ActivityNames(
+        "snapshot_by_time",
+        "action-snapshotByTimeOffset",
+        "SnapshotByTimeOffsetTask",
+        "SnapshotByTimeOffset",
+        "SnapshotByTimeOffsetTask",
+        False,
+        True,
+    ),
+)
+"""The kinds of node that this version can run."""
+
+BY_ACTIVITY = {names.activity: names for names in ACTIVITIES}
+BY_KIND = {names.kind: names for names in ACTIVITIES}
+
+KNOWN_UNSUPPORTED = frozenset(
+    {
+        "action-image-sprite",
+        "action-animated-graphics",
+        "action-adaptive-substream",
+        "action-aiReview",
+        "action-AIAnalysis",
+        "action-AIRecognition",
+        "action-AIQualityControl",
+        "action-SmartSubtitles",
+        "action-SmartErase",
+        "action-exec-rules",
+    }
+)
+"""Activity types of the contract that are refused by name until their nodes exist."""
+
+RESULT_MEMBERS = (
+    "TranscodeTask",
+    "AnimatedGraphicTask",
+    "SnapshotByTimeOffsetTask",
+    "SampleSnapshotTask",
+    "ImageSpriteTask",
+    "AdaptiveDynamicStreamingTask",
+    "RecognitionTask",
+    "ReviewTask",
+    "AnalysisTask",
+    "QualityControlTask",
+    "ExecRuleTask",
+    "SmartSubtitlesTask",
+    "SmartEraseTask",
+)
+"""All members of ActivityResItem: an event carries the others as null (MPS_EVENTS §7.1)."""

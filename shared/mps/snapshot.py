@@ -1,0 +1,173 @@
+"""Parameters of the snapshot nodes (MPS_API §7) and of their templates (§10.1)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from shared.mps.base import MpsModel
+from shared.mps.naming import NUMBER_VARIABLES, PLAIN_VARIABLES, NamingError, NumberFormat, check_path
+from shared.mps.storage import TaskOutputStorage
+from shared.mps.transcode import NotYet
+
+BY_TIME_PATH = "{inputName}_snapshotByTimeOffset_{definition}_{number}.{format}"
+SAMPLED_PATH = "{inputName}_sampleSnapshot_{definition}_{number}.{format}"
+MAX_PICTURES = 1000
+"""Of one node [OURS]."""
+
+_OFFSET = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(s|%)")
+_VARIABLES = PLAIN_VARIABLES | NUMBER_VARIABLES
+
+
+def _image_size(value: int) -> int:
+    if value != 0 and not 128 <= value <= 4096:
+        raise ValueError("must be 0 or 128 to 4096")
+    return value
+
+
+ImageSize = Annotated[int, AfterValidator(_image_size)]
+
+
+class SnapshotTemplate(MpsModel):
+    """How a picture looks. 0 x 0 is the size of the source."""
+
+    width: ImageSize = 0
+    height: ImageSize = 0
+    resolution_adaptive: Literal["open", "close"] = "open"
+    format: Literal["jpg", "png", "webp"] = "jpg"
+    fill_type: Literal["stretch", "black", "white", "gauss"] = "black"
+
+
+class SampleSnapshotTemplate(SnapshotTemplate):
+    """Pictures at regular distances: every `SampleInterval` per cent of the duration, or seconds."""
+
+    sample_type: Literal["Percent", "Time"]
+    sample_interval: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _per_cent(self) -> Self:
+        if self.sample_type == "Percent" and self.sample_interval > 100:
+            raise ValueError("SampleInterval must be 1 to 100 when SampleType is Percent")
+        return self
+
+
+class TimeOffset(MpsModel):
+    """A moment: seconds from the start or per cent of the duration."""
+
+    value: float
+    unit: Literal["s", "%"]
+
+    @classmethod
+    def parse(cls, text: str) -> TimeOffset:
+        """`3.5s` or `10%`. Raises ValueError."""
+        match = _OFFSET.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text[:32]!r} is not a time: write seconds as 3.5s or per cent as 10%")
+        value = float(match[1])
+        if match[2] == "%" and value > 100:
+            raise ValueError(f"{text!r} is more than 100%")
+        return cls(value=value, unit="%" if match[2] == "%" else "s")
+
+    def seconds(self, duration_s: float) -> float:
+        """Seconds from the start of a source of that duration."""
+        return self.value if self.unit == "s" else self.value * duration_s / 100
+
+
+class _SnapshotTaskInput(MpsModel):
+    """What both kinds have."""
+
+    definition: int
+    watermark_set: NotYet = None
+    output_storage: TaskOutputStorage | None = None
+    output_object_path: str | None = None
+    object_number_format: NumberFormat | None = None
+    ext_info: str | None = None
+
+    @field_validator("output_object_path")
+    @classmethod
+    def _usable_path(cls, value: str | None) -> str | None:
+        if not value:
+            return value
+        try:
+            check_path("OutputObjectPath", value, _VARIABLES)
+        except NamingError as error:
+            raise ValueError(error.rule) from None
+        return value
+
+    @field_validator("ext_info")
+    @classmethod
+    def _no_extension(cls, value: str | None) -> str | None:
+        if value:
+            raise ValueError("is not supported yet")
+        return value
+
+    @property
+    def numbers(self) -> NumberFormat:
+        """How pictures are numbered."""
+        return self.object_number_format or NumberFormat()
+
+    def _needs_number(self) -> None:
+        if self.output_object_path and not any(f"{{{name}}}" in self.output_object_path for name in NUMBER_VARIABLES):
+            raise ValueError("OutputObjectPath must contain {number}: there is more than one picture")
+
+
+class SnapshotByTimeOffsetTaskInput(_SnapshotTaskInput):
+    """Pictures at given moments. `TimeOffsetSet` (seconds) is the older spelling; it counts if the other is empty."""
+
+    ext_time_offset_set: list[str] | None = Field(default=None, max_length=MAX_PICTURES)
+    time_offset_set: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = Field(
+        default=None, max_length=MAX_PICTURES
+    )
+
+    @field_validator("ext_time_offset_set")
+    @classmethod
+    def _times(cls, value: list[str] | None) -> list[str] | None:
+        for text in value or ():
+            TimeOffset.parse(text)
+        return value
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Self:
+        if not self.offsets:
+            raise ValueError("ExtTimeOffsetSet must name at least one time")
+        if len(self.offsets) > 1:
+            self._needs_number()
+        return self
+
+    @property
+    def offsets(self) -> list[TimeOffset]:
+        """The moments, in the order given."""
+        if self.ext_time_offset_set:
+            return [TimeOffset.parse(text) for text in self.ext_time_offset_set]
+        return [TimeOffset(value=value, unit="s") for value in self.time_offset_set or ()]
+
+    def echo(self, storage: TaskOutputStorage, path: str) -> dict[str, Any]:
+        """`Input` of the result: defaults filled in, path rendered."""
+        return self.to_wire() | {
+            "ExtTimeOffsetSet": self.ext_time_offset_set or [],
+            "TimeOffsetSet": self.time_offset_set or [],
+            "WatermarkSet": [],
+            "OutputStorage": storage.to_wire(),
+            "OutputObjectPath": path,
+            "ObjectNumberFormat": self.numbers.to_wire(),
+        }
+
+
+class SampleSnapshotTaskInput(_SnapshotTaskInput):
+    """Pictures at the distances that the template says."""
+
+    @model_validator(mode="after")
+    def _numbered(self) -> Self:
+        self._needs_number()
+        return self
+
+    def echo(self, storage: TaskOutputStorage, path: str) -> dict[str, Any]:
+        """`Input` of the result: defaults filled in, path rendered."""
+        return self.to_wire() | {
+            "WatermarkSet": [],
+            "OutputStorage": storage.to_wire(),
+            "OutputObjectPath": path,
+            "ObjectNumberFormat": self.numbers.to_wire(),
+        }

@@ -1,0 +1,1 @@
+"""Typed access to the state store, and the task queue that lives in it."""

@@ -1,0 +1,34 @@
+"""All collections of one store, typed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared.model import collections
+from shared.model.credential import Credential
+from shared.model.delivery import Delivery
+from shared.model.pipeline import Pipeline
+from shared.model.run import Run
+from shared.model.task import Task
+from shared.model.upload import OutputRecord, UploadRecord
+from shared.ports.state import StateStore
+from shared.state.repository import Repository
+
+
+class Records:
+    """The collections of Reelway in one store."""
+
+    def __init__(self, store: StateStore) -> None:
+        self.store = store
+        self.pipelines = Repository(store, collections.PIPELINES, Pipeline)
+        self.versions = Repository(store, collections.PIPELINE_VERSIONS, Pipeline)
+        self.runs = Repository(store, collections.RUNS, Run)
+        self.tasks = Repository(store, collections.TASKS, Task)
+        self.outputs = Repository(store, collections.OUTPUTS, OutputRecord)
+        self.uploads = Repository(store, collections.UPLOADS, UploadRecord)
+        self.deliveries = Repository(store, collections.DELIVERIES, Delivery)
+        self.credentials = Repository(store, collections.CREDENTIALS, Credential)
+
+    async def now(self) -> datetime:
+        """The store's clock."""
+        return await self.store.now()

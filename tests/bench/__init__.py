@@ -1,0 +1,1 @@
+"""What the orchestration costs, measured on the embedded stack: `make bench`."""

@@ -1,0 +1,24 @@
+"""Every crash point of the code. A new one belongs here; the fault suite then dies there."""
+
+from __future__ import annotations
+
+CRASH_POINTS = (
+    "trigger.after_runs",
+    "trigger.after_publish",
+    "trigger.after_ledger",
+    "scheduler.before_cas",
+    "scheduler.after_cas",
+    "scheduler.after_enqueue",
+    "scheduler.after_publish",
+    "scheduler.after_clear",
+    "worker.after_claim",
+    "worker.after_execute",
+    "worker.after_register",
+    "worker.after_upload",
+    "worker.before_complete",
+    "worker.after_complete",
+    "notifier.after_deliveries",
+    "notifier.before_send",
+    "notifier.after_send",
+    "notifier.after_record",
+)

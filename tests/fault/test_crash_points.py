@@ -1,0 +1,70 @@
+"""A process dies at each named crash point once; the run ends right all the same (DESIGN §11).
+
+The table in `crash_points.py` holds every `fault_point` name in the code: `tests/unit/test_architecture.py` fails on a
+name without a case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.e2e.stack import Callbacks, Stack, raw_transcode, snapshots_at, wait_for
+from tests.fault.crash_points import CRASH_POINTS
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("faults")
+
+
+@pytest.fixture(scope="module")
+def stack(faults: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    running = Stack(tmp_path_factory.mktemp("fault-stack"), env={"REELWAY_FAULT_DIR": str(faults)})
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def callbacks() -> Iterator[Callbacks]:
+    server = Callbacks()
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("point", CRASH_POINTS)
+def test_death_at_a_crash_point_costs_only_time(point: str, stack: Stack, callbacks: Callbacks, faults: Path) -> None:
+    # Whoever died in the case before has joined the bus again: else it works without it and does not pass here.
+    wait_for("readiness", lambda: requests.get(f"{stack.ready['api']}/healthz", timeout=10).ok, within_s=60)
+    name = point.replace(".", "-").replace("_", "-")
+    stack.create_pipeline(
+        name,
+        f"/{name}/",
+        [raw_transcode(180), snapshots_at("0s", "2s")],
+        OutputDir=f"/{name}-out/",
+        TaskNotifyConfig={"NotifyType": "URL", "NotifyMode": "Change", "NotifyUrl": callbacks.url, "NotifyKey": "k"},
+    )
+    (faults / point).touch()
+    stack.upload(f"{name}/clip.mp4")
+    task = stack.task_of(f"{name}/clip.mp4", within_s=60)
+    detail = stack.finished(task, within_s=90)
+    results = [
+        member
+        for item in detail.ScheduleTask.ActivityResultSet
+        for member in vars(item.ActivityResItem).values()
+        if member is not None
+    ]
+    assert [member.Status for member in results] == ["SUCCESS", "SUCCESS"]
+    wait_for("last callback", lambda: callbacks.of(task, "FINISH"), within_s=60)
+    assert not (faults / point).exists(), "the run never passed the crash point"
+    first_seen = list(dict.fromkeys(headers["webhook-id"] for headers, _ in callbacks.of(task)))
+    assert first_seen == [f"{task}:{sequence}:URL" for sequence in sorted(int(i.split(":")[1]) for i in first_seen)]
+    assert len(first_seen) == 5  # started, metadata, two nodes, finished
+    keys = stack.keys(f"{name}-out/")
+    assert sorted(Path(key).suffix for key in keys) == [".jpg", ".jpg", ".mp4"]

@@ -1,0 +1,15 @@
+"""One server per test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.integration.api.stand import Stand, running_stand
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[Stand]:
+    async with running_stand() as running:
+        yield running

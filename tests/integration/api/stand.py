@@ -1,0 +1,255 @@
+"""A real server on a loopback port over the memory store and a hand-written object storage, and the official SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import socket
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tencentcloud.common import credential
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
+from tencentcloud.mps.v20190612 import models, mps_client
+
+from services.api.credentials import CredentialBook
+from services.api.dependencies import Dependencies
+from services.api.http_app import create_app
+from services.api.peers import Peers
+from shared.adapters.memory import MemoryStateStore
+from shared.clock import ManualClock
+from shared.errors import ReelwayError
+from shared.health import Health, serve_app
+from shared.messages.topics import Topics
+from shared.model import collections
+from shared.ports.objects import ObjectAccessDenied, ObjectInfo, ObjectNotFound, ObjectsUnavailable
+from shared.ports.publisher import Outgoing
+from shared.ports.state import StateUnavailable
+from shared.state.records import Records
+
+TENANT = "1250000000"
+OTHER_TENANT = "1260000000"
+SECRET_ID, SECRET_KEY = "AKIDlocal", "localsecret"
+OTHER_ID, OTHER_KEY = "AKIDother", "othersecret"
+BUCKET = f"media-{TENANT}"
+REGION = "ap-guangzhou"
+
+
+class FakeObjects:
+    """An object storage of names only: enough for an API that never reads a byte."""
+
+    def __init__(self) -> None:
+        self.buckets: set[str] = {BUCKET, f"out-{TENANT}", f"media-{OTHER_TENANT}", "plain-s3"}
+        self.denied: set[str] = set()
+        self.objects: dict[tuple[str, str], ObjectInfo] = {}
+        self.down = False
+
+    def put(self, bucket: str, key: str, *, size: int = 1000) -> None:
+        modified = datetime(2026, 11, 23, 10, tzinfo=UTC)
+        self.objects[bucket, key] = ObjectInfo(bucket, key, size, f"etag-{key}", modified)
+
+    async def bucket_exists(self, bucket: str) -> bool:
+        self._check(bucket)
+        return bucket in self.buckets
+
+    async def head(self, bucket: str, key: str, *, version_id: str | None = None) -> ObjectInfo:
+        self._check(bucket)
+        if (bucket, key) not in self.objects:
+            raise ObjectNotFound("not found", bucket=bucket, key=key)
+        return self.objects[bucket, key]
+
+    async def ping(self) -> None:
+        self._check("")
+
+    def _check(self, bucket: str) -> None:
+        if self.down:
+            raise ObjectsUnavailable("down for the test", bucket=bucket)
+        if bucket in self.denied:
+            raise ObjectAccessDenied("denied for the test", bucket=bucket)
+
+
+class FakePublisher:
+    """Remembers what was sent, or refuses to send."""
+
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+        self.down = False
+
+    async def publish(self, *outgoing: Outgoing) -> None:
+        if self.down:
+            raise ReelwayError("the bus is down for the test")
+        self.sent += outgoing
+
+
+class FlakyStore(MemoryStateStore):
+    """The memory store, which can be made unreachable or broken."""
+
+    trouble: Exception | None = None
+
+    async def get(self, collection: str, doc_id: str) -> Any:
+        if self.trouble and collection != "credentials":
+            raise self.trouble
+        return await super().get(collection, doc_id)
+
+    async def ping(self) -> None:
+        if self.trouble:
+            raise StateUnavailable("down for the test")
+
+
+@dataclass
+class Stand:
+    """One running server with everything behind it."""
+
+    port: int
+    store: FlakyStore
+    records: Records
+    objects: FakeObjects
+    publisher: FakePublisher
+    clock: ManualClock
+    store_clock: ManualClock
+    deps: Dependencies
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(
+        self,
+        secret_id: str = SECRET_ID,
+        secret_key: str = SECRET_KEY,
+        *,
+        method: str = "POST",
+        sign: str = "TC3-HMAC-SHA256",
+        language: str = "en-US",
+        endpoint: str | None = None,
+        token: str | None = None,
+        unsigned: bool = False,
+    ) -> mps_client.MpsClient:
+        """The official client, as a user would make it."""
+        http = HttpProfile(protocol="http", endpoint=endpoint or f"127.0.0.1:{self.port}", reqMethod=method)
+        http.keepAlive = True
+        profile = ClientProfile(signMethod=sign, httpProfile=http, language=language)
+        profile.unsignedPayload = unsigned
+        return mps_client.MpsClient(credential.Credential(secret_id, secret_key, token), REGION, profile)
+
+    async def call(self, action: str, params: Mapping[str, Any] | None = None, **client: Any) -> Any:
+        """One call through the SDK's own models. Raises TencentCloudSDKException."""
+        request = getattr(models, f"{action}Request")()
+        request._deserialize(dict(params or {}))
+        made = self.client(**client)
+        return await asyncio.to_thread(getattr(made, action), request)
+
+    async def call_json(self, action: str, params: Mapping[str, Any], **client: Any) -> dict[str, Any]:
+        """One call with parameters as they stand, for what the SDK's models would not send."""
+        made = self.client(**client)
+        answer: dict[str, Any] = (await asyncio.to_thread(made.call_json, action, dict(params)))["Response"]
+        return answer
+
+    async def refusal(self, action: str, params: Mapping[str, Any], **client: Any) -> TencentCloudSDKException:
+        """The exception of a call that must fail."""
+        with pytest.raises(TencentCloudSDKException) as caught:
+            await self.call_json(action, params, **client)
+        assert caught.value.requestId
+        return caught.value
+
+    async def create(self, **changes: Any) -> int:
+        """A schedule; its id."""
+        answer = await self.call("CreateSchedule", schedule(**changes))
+        return int(answer.ScheduleId)
+
+
+def schedule(**changes: Any) -> dict[str, Any]:
+    """A good CreateSchedule request; a change to None leaves the member out."""
+    found = {
+        "ScheduleName": "测试_demo-1",
+        "Trigger": cos_trigger(),
+        "Activities": [
+            {"ActivityType": "input", "ReardriveIndex": [1, 2]},
+            {
+                "ActivityType": "action-trans",
+                "ReardriveIndex": [3],
+                "ActivityPara": {"TranscodeTask": {"Definition": 100020}},
+            },
+            {
+                "ActivityType": "action-samplesnapshot",
+                "ReardriveIndex": [3],
+                "ActivityPara": {"SampleSnapshotTask": {"Definition": 10}},
+            },
+            {"ActivityType": "output"},
+        ],
+        **changes,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def cos_trigger(**changes: Any) -> dict[str, Any]:
+    """A COS trigger; a change to None leaves the member out."""
+    found = {"Bucket": BUCKET, "Region": REGION, "Dir": "/in/", "Formats": ["mp4", ".MOV"], **changes}
+    given = {name: value for name, value in found.items() if value is not None}
+    return {"Type": "CosFileUpload", "CosFileUploadTrigger": given}
+
+
+@contextlib.asynccontextmanager
+async def running_stand(peers: Mapping[str, str] | None = None) -> AsyncIterator[Stand]:
+    """A server that answers, until the end of the block."""
+    clock = ManualClock(datetime.now(UTC))
+    store_clock = ManualClock(datetime(2026, 11, 23, 10, tzinfo=UTC))
+    store = FlakyStore(collections.ALL, store_clock.now)
+    records = Records(store)
+    objects, publisher = FakeObjects(), FakePublisher()
+    health = Health("api")
+    health.add("state", store.ping)
+    health.add("objects", objects.ping)
+    book = CredentialBook(records, clock)
+    await book.ensure(SECRET_ID, SECRET_KEY, TENANT)
+    await book.ensure(OTHER_ID, OTHER_KEY, OTHER_TENANT)
+    numbers = itertools.count(1)
+    deps = Dependencies(
+        records=records,
+        objects=objects,
+        publisher=publisher,
+        topics=Topics(),
+        clock=clock,
+        credentials=book,
+        health=health,
+        peers=Peers(peers or {}),
+        new_id=lambda: f"id-{next(numbers)}",
+    )
+    port = free_port()
+    serving = asyncio.create_task(serve_app(create_app(deps), "127.0.0.1", port))
+    try:
+        await wait_for_port(port)
+        yield Stand(port, store, records, objects, publisher, clock, store_clock, deps)
+    finally:
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        await deps.peers.aclose()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def wait_for_port(port: int) -> None:
+    """Returns when somebody listens."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.01)
+                continue
+            writer.close()
+            await writer.wait_closed()
+            return

@@ -1,0 +1,47 @@
+"""A hand-written NodeContext: a local file as the source, no storage behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from shared.model.task import Lane, MediaObject, OutputTarget, Task
+
+
+def task_for(kind: str, params: dict[str, Any], key: str = "in/clip.mp4", **more: Any) -> Task:
+    """A task that reads `key` of bucket `in-1` and writes to `/out/` of bucket `out-1`."""
+    source = MediaObject(bucket="in-1", region="ap-guangzhou", key=key, etag="e", size=1)
+    return Task(
+        id="run:1:1",
+        tenant="1",
+        run_id="run",
+        pipeline_id="1",
+        node=1,
+        attempt=1,
+        kind=kind,
+        lane=Lane.MEDIA,
+        params=params,
+        original=source,
+        source=source,
+        target=OutputTarget(bucket="out-1", region="ap-guangzhou", dir="/out/"),
+        queued_at=datetime(2026, 11, 23, tzinfo=UTC),
+        **more,
+    )
+
+
+@dataclass
+class FakeContext:
+    """Remembers the progress it was told."""
+
+    task: Task
+    scratch: Path
+    source: Path
+    progress: list[float] = field(default_factory=list)
+
+    async def fetch_source(self) -> Path:
+        return self.source
+
+    def report_progress(self, percent: float) -> None:
+        self.progress.append(percent)

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli import app
+
+
+def test_version_and_every_service_are_commands() -> None:
+    result = CliRunner().invoke(app, ["version"])
+    assert (result.exit_code, result.output.strip()) == (0, "0.1.0")
+    overview = CliRunner().invoke(app, ["--help"]).output
+    for command in ("up", "trigger", "scheduler", "worker", "notifier", "api"):
+        assert command in overview
+
+
+def test_bad_option_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = CliRunner().invoke(app, ["up", "--data", str(tmp_path), "--name", "Not A Name"])
+    assert result.exit_code == 2
+    assert "--name" in result.output
