@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint type fault bench lock clean
+.PHONY: help setup demo test test-mongo lint type fault bench lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ demo: $(STAMP) ## run the main job on a real clip (ARGS=--keep leaves it running
 
 test: $(STAMP) ## all tests but the slow ones, with line coverage
 	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile --durations=15 --cov --cov-report=term $(ARGS)
+
+test-mongo: $(STAMP) ## the store contracts and the end-to-end tests on MongoDB's wire protocol
+	REELWAY_TEST_STATE=mongo $(BIN)/python -m pytest -k 'mongo or secantus' tests/contract tests/e2e $(ARGS)
 
 lint: $(STAMP) ## style, formatting, import rules
 	$(BIN)/ruff check .

@@ -12,7 +12,8 @@ from tests.contract.state.secantus import secantus
 from tests.e2e.stack import Callbacks, Stack
 
 
-@pytest.fixture(scope="session", params=["sqlite", "mongo"])
+# Each suite takes minutes on each store: `make test` runs the default one, `make test-mongo` the other.
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("mongo", marks=pytest.mark.slow)])
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     only = os.environ.get("REELWAY_TEST_STATE")
     if only and only != request.param:

@@ -189,7 +189,7 @@ async def test_offsets_cut(clips: Path, tmp_path: Path, start: float, end: float
     assert outcome.payload["Duration"] == pytest.approx(lasts, abs=0.1)
 
 
-@pytest.mark.parametrize(("start", "end"), [(5, 0), (0, 9), (-5, 0), (1.5, 1), (1, -1.5)])
+@pytest.mark.parametrize(("start", "end"), [(5, 0), (0, 9), (-5, 0), (1, -1.5)])
 async def test_offsets_outside_the_source_are_invalid(clips: Path, tmp_path: Path, start: float, end: float) -> None:
     params = {"Definition": 100010, "StartTimeOffset": start, "EndTimeOffset": end}
     with pytest.raises(InvalidInput) as refused:
