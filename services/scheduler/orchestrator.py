@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from services.scheduler.domain.advance import advance
-from services.scheduler.domain.events import Begin, Ended, Event, Tick
+from services.scheduler.domain.events import Begin, Ended, Event, Obey, Tick
 from services.scheduler.domain.tasks import due_at, task_for
+from services.scheduler.task_care import TaskCare
 from shared.errors import ReelwayError
 from shared.faults import fault_point
 from shared.ids import task_id
@@ -43,14 +44,15 @@ class Orchestrator:
     def __init__(self, records: Records, queue: TaskQueue, publisher: Publisher, topics: Topics) -> None:
         self._records = records
         self._queue = queue
+        self._care = TaskCare(queue)
         self._publisher = publisher
         self._topics = topics
 
     # -- what happens ---------------------------------------------------------------------------------------------
 
     async def requested(self, messages: Sequence[RunRequested]) -> None:
-        """Begins runs. Unknown and begun ones are left alone."""
-        await self.apply({message.run_id: [Begin()] for message in messages})
+        """Looks at runs that somebody wrote, or wrote commands into. What is done already is left alone."""
+        await self.apply({message.run_id: [Begin(), Obey()] for message in messages})
 
     async def ended(self, messages: Sequence[TaskEnded]) -> None:
         """Takes in final tasks."""
@@ -67,11 +69,12 @@ class Orchestrator:
         if not runs:
             return 0
         tasks = await self._records.tasks.get_many([task for run in runs for task in _awaited(run)])
+        tasks |= await self._care.look_after(runs, tasks, now)
         results = _by_run(tasks.values())
         work: dict[str, list[Event]] = {}
         for run in runs:
             begin: list[Event] = [Begin()] if run.state is RunState.REQUESTED else []
-            work[run.id] = [*begin, *results.get(run.id, []), Tick()]
+            work[run.id] = [*begin, *results.get(run.id, []), Obey(), Tick()]
         SWEPT.labels("scheduler", "runs").inc(len(runs))
         await self.apply(work, resend={run.id for run in runs})
         await self._derive_again([run for run in runs if not run.outbox], tasks, now)
@@ -174,7 +177,9 @@ class Orchestrator:
         entries = [(run, entry) for run in full for entry in run.outbox]
         await self._queue.enqueue([entry.task for _, entry in entries if entry.task is not None])
         fault_point("scheduler.after_enqueue")
-        if not await self._publish([self._outgoing(run, entry) for run, entry in entries]):
+        freed = await self._signal([entry for _, entry in entries])
+        messages = [outgoing for run, entry in entries if (outgoing := self._outgoing(run, entry)) is not None]
+        if not await self._publish([*messages, *(self._doorbell(task) for task in freed)]):
             return
         fault_point("scheduler.after_publish")
         now = await self._records.now()
@@ -185,6 +190,19 @@ class Orchestrator:
         for run, done in zip(full, saved, strict=True):
             if done is None:
                 await self._forget(run)
+
+    async def _signal(self, entries: Sequence[OutboxEntry]) -> list[Task]:
+        """Cancels, holds and lets go of tasks; returns those that can be claimed again. What a slower sender undoes is
+        put right by the sweep."""
+        wanted: dict[str, list[str]] = {}
+        for entry in entries:
+            if entry.task_id is not None:
+                wanted.setdefault(entry.kind, []).append(entry.task_id)
+        if wanted:
+            await self._queue.cancel(wanted.get("cancel", ()))
+            await self._queue.hold(wanted.get("hold", ()))
+            fault_point("scheduler.after_signal")
+        return await self._queue.unhold(wanted["unhold"]) if "unhold" in wanted else []
 
     async def _forget(self, sent: Run) -> None:
         """Takes the sent entries out of an outbox that has grown meanwhile."""
@@ -211,11 +229,11 @@ class Orchestrator:
             return False
         return True
 
-    def _outgoing(self, run: Run, entry: OutboxEntry) -> Outgoing:
+    def _outgoing(self, run: Run, entry: OutboxEntry) -> Outgoing | None:
         if entry.task is not None:
             return self._doorbell(entry.task)
         if entry.event is None:
-            raise ValueError(f"run {run.id} has an empty outbox entry")
+            return None
         message: Message = RunChanged(
             run_id=run.id,
             tenant=run.tenant,
@@ -262,4 +280,6 @@ def _awaited(run: Run) -> list[str]:
 
 
 def _entry_key(entry: OutboxEntry) -> str:
-    return entry.task.id if entry.task is not None else f"event {entry.event.sequence if entry.event else ''}"
+    if entry.task is not None:
+        return entry.task.id
+    return f"{entry.kind} {entry.task_id or (entry.event.sequence if entry.event else '')}"

@@ -13,11 +13,13 @@ from typing import TypeVar
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
+from services.workers.leftovers import Leftovers
 from services.workers.nodes.base import NodeKind, NodeOutcome, OutputFile, UploadOrder
 from services.workers.nodes.errors import UnknownKind
 from services.workers.nodes.registry import kind_of
 from services.workers.scratch import Scratch
 from services.workers.source_cache import SourceCache
+from services.workers.stopwatch import Stopwatch
 from shared.concurrency import run_to_end
 from shared.errors import ReelwayError
 from shared.faults import fault_point
@@ -85,6 +87,7 @@ class Execution:
         self._scratch = scratch
         self._cache = cache
         self._owner = owner
+        self._leftovers = Leftovers(records, objects)
         self._patience_s = storage_patience_s
 
     async def run(self, task: Task, on_progress: Callable[[int], None]) -> Task | None:
@@ -92,10 +95,15 @@ class Execution:
 
         Cancelling it stops all that was started and writes nothing.
         """
+        written: list[ObjectInfo] = []
         try:
-            result = await self._result(task, on_progress)
+            result = await self._result(task, on_progress, written)
+        except asyncio.CancelledError:
+            await run_to_end(self._leftovers.remove(task, written))
+            raise
         except LeaseLost:
             log.warning("lease lost", task=task.id)
+            await self._leftovers.remove(task, written)
             return None
         except NodeError as error:
             return await self._fail(task, error.failure)
@@ -117,7 +125,7 @@ class Execution:
     async def _fail(self, task: Task, failure: Failure) -> Task | None:
         return await self._patiently(lambda: self._queue.fail(task.id, self._owner, task.fence, failure))
 
-    async def _result(self, task: Task, on_progress: Callable[[int], None]) -> NodeResult:
+    async def _result(self, task: Task, on_progress: Callable[[int], None], written: list[ObjectInfo]) -> NodeResult:
         try:
             kind = kind_of(self._kinds, task.kind)
         except UnknownKind as error:
@@ -130,10 +138,13 @@ class Execution:
 
             context = _Context(task, folder, fetch)
             working = asyncio.ensure_future(kind.execute(context))
+            watch = Stopwatch(task)
             try:
                 while not working.done():
                     await asyncio.wait({working}, timeout=0.25)
                     on_progress(int(context.progress))
+                    if not working.done():
+                        watch.check(context.progress)
             finally:
                 if not working.done():
                     working.cancel()
@@ -141,7 +152,7 @@ class Execution:
                     await run_to_end(asyncio.wait({working}))
             outcome = working.result()
             fault_point("worker.after_execute")
-            return await self._store(task, outcome)
+            return await self._store(task, outcome, written)
 
     async def _read(self, call: Callable[[], Awaitable[T]]) -> T:
         """Reads the source: waits while the storage is away, turns what cannot be mended into a node's failure."""
@@ -203,8 +214,8 @@ class Execution:
 
     # -- outputs --------------------------------------------------------------------------------------------------
 
-    async def _store(self, task: Task, outcome: NodeOutcome) -> NodeResult:
-        """Registers and uploads the outputs, data before manifests."""
+    async def _store(self, task: Task, outcome: NodeOutcome, infos: list[ObjectInfo]) -> NodeResult:
+        """Registers and uploads the outputs, data before manifests. `infos` gets each as soon as it is written."""
         files = outcome.files
         if files:
             await self._check_lease(task)
@@ -217,7 +228,7 @@ class Execution:
             if not batch:
                 continue
             await self._check_lease(task)
-            written |= await self._upload(task, batch)
+            written |= await self._upload(task, batch, infos)
             fault_point("worker.after_upload")
         await self._patiently(lambda: self._confirm(task, written.values()))
         objects = [_media_object(file, written[index]) for index, file in enumerate(files)]
@@ -287,13 +298,17 @@ class Execution:
 
             await self._records.outputs.change(output_id(info.bucket, info.key), step)
 
-    async def _upload(self, task: Task, batch: Sequence[tuple[int, OutputFile]]) -> dict[int, ObjectInfo]:
+    async def _upload(
+        self, task: Task, batch: Sequence[tuple[int, OutputFile]], infos: list[ObjectInfo]
+    ) -> dict[int, ObjectInfo]:
         slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
         async def one(index: int, file: OutputFile) -> tuple[int, ObjectInfo]:
             metadata = {RUN_METADATA: task.run_id, PLACE_METADATA: place(file.bucket, file.key)}
             async with slots:
-                return index, await self._write(file, metadata)
+                info = await self._write(file, metadata)
+                infos.append(info)
+                return index, info
 
         uploads = [asyncio.create_task(one(index, file)) for index, file in batch]
         try:

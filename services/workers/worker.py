@@ -229,8 +229,9 @@ class Worker:
     # -- leases ---------------------------------------------------------------------------------------------------
 
     async def heartbeat(self) -> None:
-        """Renews the leases of all running tasks and stores progress, until cancelled. A task whose lease was lost is
-        stopped at once. Leases that no job goes with are looked for as often as leases are renewed."""
+        """Renews the leases of all running tasks and stores progress, until cancelled. A task whose lease was lost, or
+        that was cancelled, is stopped at once. Leases that no job goes with are looked for as often as leases are
+        renewed."""
         renewed = looked = time.monotonic()
         while True:
             await asyncio.sleep(min(self._settings.progress_s, self._settings.heartbeat_s))
@@ -239,11 +240,16 @@ class Worker:
             # Of its own: storing progress renews leases too, and so puts off `due` as long as anything progresses.
             look = now - looked >= self._settings.heartbeat_s
             news = any(running.progress != running.stored for running in self._running.values())
-            if not (due or look or news):
+            if not self._running and not look:
                 continue
             held = {task_id: Held(running.task.fence, running.progress) for task_id, running in self._running.items()}
+            renews = due or look or news
             try:
-                lost = await self._queue.heartbeat(self._holder, held) if held else set()
+                if renews:
+                    lost = await self._queue.heartbeat(self._holder, held) if held else set()
+                else:
+                    # A cancelled task has to end within seconds, not with the next renewal.
+                    lost = await self._queue.lost(self._holder, {task_id: said.fence for task_id, said in held.items()})
                 if look:
                     for task_id in await self._queue.release_strays(self._holder, self._running, STRAY_AGE):
                         log.warning("released a task whose claim was not answered", task=task_id)
@@ -252,12 +258,14 @@ class Worker:
                 # While the store is away nobody can take the tasks either; the fence decides when it is back.
                 log.warning("heartbeat failed", error=str(error), code=error.code)
                 continue
-            renewed = time.monotonic()
+            if renews:
+                renewed = time.monotonic()
             for task_id, said in held.items():
                 running = self._running.get(task_id)
                 if running is None or running.task.fence != said.fence:
                     continue
-                running.stored = said.progress
+                if renews:
+                    running.stored = said.progress
                 if task_id in lost and not running.stopped:
                     LEASES_LOST.labels("worker").inc()
                     log.warning("lease lost, stopping the task", task=task_id)

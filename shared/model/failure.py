@@ -34,6 +34,8 @@ class ErrCode(StrEnum):
     """The source was deleted or overwritten after the run began."""
     INTERNAL = "InternalError"
     """Our side failed: storage, worker, encoder. Retried."""
+    TIMEOUT = "InternalError.Timeout"
+    """An attempt waited, ran or stood still for longer than it may [OURS]. Retried."""
 
 
 class Failure(Value):

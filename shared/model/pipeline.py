@@ -14,6 +14,8 @@ INPUT = "input"
 """The node kind every graph starts with; running it probes the source."""
 OUTPUT = "output"
 """The node kind every graph ends with; it does no work."""
+RULES = "rules"
+"""The node kind that chooses among its successors; it is decided with the graph, no worker sees it."""
 
 
 class PipelineStatus(StrEnum):
@@ -72,13 +74,52 @@ class UploadTrigger(Value):
     as_given: dict[str, Any] = Field(default_factory=dict)
 
 
+class RetryRule(Value):
+    """How often a node is tried when its failure is retryable; members that are None follow the kind.
+
+    The wait after the n-th attempt is `base_s * 2^(n-1)`, at most `cap_s`, plus up to a half of that as jitter. `on`
+    narrows the retries to error codes that begin so: `InternalError` or `InternalError.Timeout`.
+    """
+
+    max_attempts: int | None = Field(default=None, ge=1, le=20)
+    base_s: float | None = Field(default=None, ge=0, le=86_400)
+    cap_s: float | None = Field(default=None, ge=0, le=86_400)
+    on: tuple[str, ...] | None = None
+
+
+class Timeouts(Value):
+    """How long an attempt may take before it fails as `InternalError.Timeout`; a None follows the kind."""
+
+    queued_s: float | None = Field(default=None, gt=0, le=30 * 86_400)
+    """From being queued to being claimed."""
+    running_s: float | None = Field(default=None, gt=0, le=30 * 86_400)
+    """From being claimed to its end."""
+    stalled_s: float | None = Field(default=None, gt=0, le=30 * 86_400)
+    """Without any progress."""
+
+
+class Join(StrEnum):
+    """When a node with several predecessors starts."""
+
+    ALL = "all"
+    """All that were chosen have succeeded."""
+    ANY = "any"
+    """The first of them has succeeded; what the others come to does not matter any more."""
+
+
 class Node(Value):
-    """One box of the graph. `params` are the contract's task parameters of this kind, in wire names as given."""
+    """One box of the graph. `params` are the contract's task parameters of this kind, in wire names as given. `name`
+    is how expressions call it; `priority` replaces the run's."""
 
     kind: str
+    name: str | None = None
     params: dict[str, Any] = Field(default_factory=dict)
     successors: tuple[int, ...] = ()
     source: Literal["previous", "original"] = "previous"
+    join: Join = Join.ALL
+    retry: RetryRule | None = None
+    timeouts: Timeouts | None = None
+    priority: int | None = Field(default=None, ge=-10, le=10)
 
 
 class OutputPlace(Value):

@@ -19,6 +19,8 @@ class RunState(StrEnum):
     """Written, not yet begun."""
     RUNNING = "running"
     """At least one node is not final."""
+    PAUSED = "paused"
+    """Nothing new starts; what a worker holds goes on."""
     SUCCEEDED = "succeeded"
     """Final: every node that was to run succeeded."""
     FAILED = "failed"
@@ -57,11 +59,27 @@ class NodeState(StrEnum):
         return self not in (NodeState.PENDING, NodeState.QUEUED, NodeState.WAITING)
 
 
+class Reused(Value):
+    """Where a result comes from that was not made in this run: the attempt that made it."""
+
+    run_id: str
+    node: int
+    attempt: int
+    epoch: int = 0
+
+
 class NodeRun(Value):
-    """One node of one run. `sequence` is that of the public event of its end."""
+    """One node of one run. `sequence` is that of the public event of its end.
+
+    `attempt` counts all attempts; `fresh_at` is how many of them do not count against the retries any more, because
+    somebody asked for another try. `unchosen` tells a skip by a rule, which harms nobody, from one by a failure.
+    """
 
     state: NodeState = NodeState.PENDING
     attempt: int = 0
+    fresh_at: int = 0
+    unchosen: bool = False
+    reused: Reused | None = None
     source: MediaObject | None = None
     due_at: Instant | None = None
     queued_at: Instant | None = None
@@ -86,6 +104,16 @@ class RunEventType(StrEnum):
     """A node ended with a failure."""
     NODE_SKIPPED = "node.skipped"
     """A node will not run; the reason is given."""
+    NODE_CANCELLED = "node.cancelled"
+    """A node that was queued or at work was ended with its run."""
+    NODE_REUSED = "node.reused"
+    """A node has the result of an earlier run."""
+    NODE_RESET = "node.reset"
+    """Somebody asked to try a failed node again; what was skipped because of it waits for it again."""
+    RUN_PAUSED = "run.paused"
+    """Nothing new starts."""
+    RUN_RESUMED = "run.resumed"
+    """Nodes start again."""
     RUN_FINISHED = "run.finished"
     """The run is final."""
 
@@ -104,15 +132,39 @@ class RunEvent(Value):
 
 
 class OutboxEntry(Value):
-    """A message that follows from this run's state and is not known to be sent: a task to queue, or a public event."""
+    """What follows from this run's state and is not known to be done: a task to queue, a public event to send, or a
+    queued task to cancel, to hold or to let go of again (`task_id`)."""
 
-    kind: Literal["task", "event"]
+    kind: Literal["task", "event", "cancel", "hold", "unhold"]
     task: Task | None = None
     event: RunEvent | None = None
+    task_id: str | None = None
+
+
+class CommandKind(StrEnum):
+    """What somebody can ask of a run that is not final."""
+
+    CANCEL = "cancel"
+    """End it now: nothing more starts, what runs is stopped."""
+    PAUSE = "pause"
+    """Start nothing new."""
+    RESUME = "resume"
+    """Go on."""
+    RETRY_NODE = "retry_node"
+    """Try a failed node again, or a waiting one at once."""
+
+
+class Command(Value):
+    """A wish that is written in the run and not yet taken in. `node` is set for RETRY_NODE."""
+
+    kind: CommandKind
+    at: Instant
+    node: int | None = None
 
 
 class Run(Document):
-    """One execution. It carries its definition, so that later edits of the pipeline do not touch it.
+    """One execution. It carries its definition, so that later edits of the pipeline do not touch it. A rerun is a run
+    of its own: `rerun_of` names the one before, `root` the first, `epoch` counts.
 
     `due_at` is when somebody must look at this run again even if no message ever comes; only a final run with an
     empty outbox has none. `notify_due_at` is when the notifier must make sure that all deliveries exist.
@@ -131,11 +183,14 @@ class Run(Document):
     session_id: str = ""
     session_context: str = ""
     skip_probe: bool = False
-    depth: int = 0
     traceparent: str | None = None
 
-    state: RunState = RunState.REQUESTED
+    rerun_of: str | None = None
+    root: str | None = None
     epoch: int = 0
+
+    state: RunState = RunState.REQUESTED
+    commands: tuple[Command, ...] = ()
     node_runs: tuple[NodeRun, ...]
     metadata: dict[str, Any] | None = None
     failure: Failure | None = None

@@ -28,6 +28,8 @@ class TaskState(StrEnum):
 
     QUEUED = "queued"
     """Ready; nobody holds it."""
+    HELD = "held"
+    """Not to be claimed while its run is paused."""
     RUNNING = "running"
     """A worker holds the lease."""
     SUCCEEDED = "succeeded"
@@ -76,7 +78,7 @@ class NodeResult(Value):
     `outputs` are the objects written, in upload order; only the task has them, not its copy in the run.
     `media` is the one that a following node reads, if this kind makes media. `echo` and `payload` are the contract's
     `Input` (defaults filled, names rendered) and `Output` of the result structure. `metadata` is set by the probe only
-    (contract `MediaMetaData`).
+    (contract `MediaMetaData`). `chosen` is set by rules only: the successors that are to run.
     """
 
     outputs: tuple[MediaObject, ...] = ()
@@ -84,6 +86,7 @@ class NodeResult(Value):
     echo: dict[str, Any] = Field(default_factory=dict)
     payload: Any = None
     metadata: dict[str, Any] | None = None
+    chosen: tuple[int, ...] | None = None
 
 
 class Task(Document):
@@ -91,7 +94,8 @@ class Task(Document):
 
     `fence` grows with every claim: an older holder's completion is refused. `lost` counts leases that ran out.
     `worker` is the name of the holder, `owner` the one process of that name that holds it.
-    `order` sorts a lane's queue: higher priority first, then older first.
+    `order` sorts a lane's queue: higher priority first, then older first. `running_s` and `stalled_s` are how long an
+    attempt may take, and how long without progress.
     """
 
     tenant: str
@@ -110,6 +114,8 @@ class Task(Document):
     metadata: dict[str, Any] | None = None
     target: OutputTarget
     traceparent: str | None = None
+    running_s: float | None = None
+    stalled_s: float | None = None
 
     state: TaskState = TaskState.QUEUED
     queued_at: Instant

@@ -5,7 +5,7 @@ Built on the state port alone, so it behaves the same on every store. Kafka only
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,8 @@ from shared.model.task import Lane, NodeResult, Task, TaskState
 from shared.ports.state import Order
 from shared.state.records import Records
 
+OVERTIME = timedelta(seconds=60)
+"""How much longer than its limit a task may run before the queue ends it: its worker should have done so itself."""
 MAX_LOST = 3
 """A task whose worker died this often is failed: it would kill the next one too."""
 
@@ -114,6 +116,11 @@ class TaskQueue:
     def _holds(task: Task, owner: str, fence: int) -> bool:
         return task.state is TaskState.RUNNING and task.owner == owner and task.fence == fence
 
+    async def lost(self, holder: Holder, held: Mapping[str, int]) -> set[str]:
+        """Which of the held tasks (fences by id) are not this holder's any more; renews nothing."""
+        tasks = await self._tasks.get_many(list(held))
+        return {task_id for task_id, fence in held.items() if self._lost_to(tasks.get(task_id), holder.owner, fence)}
+
     async def holds(self, task_id: str, owner: str, fence: int) -> bool:
         """Whether this holder still has the task now."""
         task = await self._tasks.get(task_id)
@@ -177,6 +184,60 @@ class TaskQueue:
             and now - task.claimed_at > older_than
         ]
         return [task.id for task in strays if await self.release(task.id, holder.owner, task.fence)]
+
+    # -- what the run wants of its tasks --------------------------------------------------------------------------
+
+    async def cancel(self, task_ids: Collection[str]) -> None:
+        """Ends tasks whatever they are at; a worker that holds one learns it from its next look at its leases. Final
+        ones stay as they are."""
+        now = await self._records.now()
+
+        def step(task: Task) -> Task | None:
+            if task.state.final:
+                return None
+            return task.with_changes(state=TaskState.CANCELLED, finished_at=now, lease_until=None)
+
+        await self._signal(task_ids, step)
+
+    async def hold(self, task_ids: Collection[str]) -> None:
+        """Keeps queued tasks from being claimed. Those that a worker holds go on."""
+        await self._signal(task_ids, lambda task: self._turned(task, TaskState.QUEUED, TaskState.HELD))
+
+    async def unhold(self, task_ids: Collection[str]) -> list[Task]:
+        """Lets held tasks be claimed again; returns those that can be."""
+        tasks = await self._signal(task_ids, lambda task: self._turned(task, TaskState.HELD, TaskState.QUEUED))
+        return [task for task in tasks if task.state is TaskState.QUEUED]
+
+    async def time_out(self, task_id: str, seen: TaskState, why: str) -> Task | None:
+        """Fails a task that has waited (`seen` QUEUED) or run (RUNNING) for too long; None if it moved on meanwhile."""
+        now = await self._records.now()
+        failure = Failure(code=ErrCode.TIMEOUT, message=why, retryable=True)
+
+        def step(task: Task) -> Task | None:
+            if task.state is not seen:
+                return None
+            return task.with_changes(
+                state=TaskState.FAILED, failure=failure, finished_at=now, lease_until=None, owner=None
+            )
+
+        task = await self._tasks.change(task_id, step)
+        return task if task is not None and task.state is TaskState.FAILED else None
+
+    @staticmethod
+    def _turned(task: Task, before: TaskState, after: TaskState) -> Task | None:
+        return task.with_changes(state=after) if task.state is before else None
+
+    async def _signal(self, task_ids: Collection[str], step: Callable[[Task], Task | None]) -> list[Task]:
+        """Changes many tasks; returns them as they then stand."""
+        known = await self._tasks.get_many(list(task_ids))
+        wanted = [changed for task in known.values() if (changed := step(task)) is not None]
+        for task, done in zip(wanted, await self._tasks.replace_many(wanted), strict=True):
+            now_stands = done or await self._tasks.change(task.id, step)
+            if now_stands is not None:
+                known[task.id] = now_stands
+        return list(known.values())
+
+    # -- leases that ran out --------------------------------------------------------------------------------------
 
     async def take_back_expired(self, limit: int = 200) -> list[Task]:
         """Ends the leases that ran out: the tasks are queued again, or failed after `MAX_LOST` losses. Returns them

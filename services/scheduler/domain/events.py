@@ -20,8 +20,13 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Obey:
+    """The commands that are written in the run are to be taken in."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed: whatever is due now, happens."""
 
 
-Event = Begin | Ended | Tick
+Event = Begin | Ended | Obey | Tick

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from shared.ids import digest, task_id
-from shared.model.kinds import PROBE, RetryPolicy, traits
+from shared.model.kinds import PROBE, RetryPolicy, time_limits, traits
 from shared.model.pipeline import INPUT
-from shared.model.run import NodeRun, NodeState, Run
+from shared.model.run import NodeRun, NodeState, Run, RunState
 from shared.model.task import MediaObject, Task, queue_order
 
 
@@ -20,6 +20,8 @@ def task_for(run: Run, index: int, now: datetime) -> Task:
     """The task of a node's current attempt."""
     node, state = run.nodes[index], run.node_runs[index]
     kind = task_kind(node.kind)
+    limits = time_limits(kind, node.timeouts)
+    priority = run.priority if node.priority is None else node.priority
     return Task(
         id=task_id(run.id, index, state.attempt, run.epoch),
         tenant=run.tenant,
@@ -30,8 +32,10 @@ def task_for(run: Run, index: int, now: datetime) -> Task:
         epoch=run.epoch,
         kind=kind,
         lane=traits(kind).lane,
-        priority=run.priority,
-        order=queue_order(run.priority, now),
+        priority=priority,
+        order=queue_order(priority, now),
+        running_s=limits.running.total_seconds(),
+        stalled_s=limits.stalled.total_seconds(),
         params=node.params,
         original=run.input,
         source=state.source or run.input,
@@ -64,7 +68,8 @@ def _read_by(state: NodeRun, run: Run) -> MediaObject:
 def retry_at(run: Run, index: int, policy: RetryPolicy, now: datetime) -> datetime:
     """When the next attempt is due. The jitter comes from the task's id: the same run waits the same time."""
     attempt = run.node_runs[index].attempt
-    wait: timedelta = min(policy.base * 2 ** (attempt - 1), policy.cap)
+    tries = attempt - run.node_runs[index].fresh_at
+    wait: timedelta = min(policy.base * 2 ** (tries - 1), policy.cap)
     share = int(digest(task_id(run.id, index, attempt, run.epoch), size=8), 16) / 0xFFFFFFFF
     return now + wait + wait * share / 2
 
@@ -81,7 +86,19 @@ def due_at(run: Run, now: datetime) -> datetime | None:
         return now + OUTBOX_PATIENCE
     if run.state.final:
         return None
+    if run.commands:
+        return now
     age = now - (run.started_at or run.created_at)
-    watch = now + min(max(age / 4, WATCH_MIN), WATCH_MAX)
-    timers = [state.due_at for state in run.node_runs if state.state is NodeState.WAITING and state.due_at]
-    return min([watch, *timers])
+    timers = [now + min(max(age / 4, WATCH_MIN), WATCH_MAX)]
+    for index, state in enumerate(run.node_runs):
+        if state.state is NodeState.WAITING and state.due_at and run.state is RunState.RUNNING:
+            timers.append(state.due_at)
+        elif state.state is NodeState.QUEUED and (expires := queued_until(run, index)) and expires > now:
+            timers.append(expires)
+    return min(timers)
+
+
+def queued_until(run: Run, index: int) -> datetime | None:
+    """Until when a queued node's task may wait for a worker. Time spent paused counts."""
+    node, queued_at = run.nodes[index], run.node_runs[index].queued_at
+    return None if queued_at is None else queued_at + time_limits(task_kind(node.kind), node.timeouts).queued

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from services.scheduler.domain.advance import NOTIFY_PATIENCE, advance
+from services.scheduler.domain.advance import advance
 from services.scheduler.domain.events import Begin, Ended, Event, Tick
+from services.scheduler.domain.step import NOTIFY_PATIENCE
 from services.scheduler.domain.tasks import OUTBOX_PATIENCE, WATCH_MAX, WATCH_MIN, due_at, retry_at
 from shared.ids import task_id
 from shared.model.failure import ErrCode, Failure
