@@ -1,0 +1,162 @@
+"""One transition in the making: the run as it becomes, its history and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from services.scheduler.domain.edges import Reached, Skip, Start, verdict
+from services.scheduler.domain.rules import decide
+from services.scheduler.domain.tasks import due_at, source_of, task_for
+from shared.ids import task_id
+from shared.model.pipeline import RULES, predecessors
+from shared.model.run import (
+    NodeRun,
+    NodeState,
+    OutboxEntry,
+    Run,
+    RunEvent,
+    RunEventType,
+    RunState,
+    notifiable,
+)
+
+NOTIFY_PATIENCE = timedelta(seconds=3)
+"""How long the notifier may take to write the deliveries before its sweeper looks for them."""
+
+
+class Step:
+    """Lives for one call of `advance`. The methods are what the rules of a run are made of."""
+
+    def __init__(self, run: Run, now: datetime) -> None:
+        self._before = run
+        self.now = now
+        self.run = run
+        self.nodes = list(run.node_runs)
+        self.history = list(run.history)
+        self.messages: list[OutboxEntry] = []
+
+    def current(self) -> Run:
+        """The run with its nodes as they stand in this step."""
+        return self.run.model_copy(update={"node_runs": tuple(self.nodes)})
+
+    def change(self, **update: object) -> None:
+        """Replaces members of the run."""
+        self.run = self.run.model_copy(update=update)
+
+    def change_node(self, index: int, **update: object) -> None:
+        """Replaces members of a node."""
+        self.nodes[index] = self.nodes[index].model_copy(update=update)
+
+    def tell(self, kind: RunEventType, **about: object) -> int:
+        """Adds an entry to the public history; returns its number."""
+        sequence = self.history[-1].sequence + 1 if self.history else 1
+        event = RunEvent.model_validate({"sequence": sequence, "type": kind, "at": self.now, **about})
+        self.history.append(event)
+        self.messages.append(OutboxEntry(kind="event", event=event))
+        if notifiable(self.run, event) and self.run.notify_due_at is None:
+            self.change(notify_due_at=self.now + NOTIFY_PATIENCE)
+        return sequence
+
+    # -- nodes ----------------------------------------------------------------------------------------------------
+
+    def queue(self, index: int, after: Sequence[int]) -> None:
+        """Makes the node's next attempt."""
+        self.change_node(
+            index,
+            state=NodeState.QUEUED,
+            attempt=self.nodes[index].attempt + 1,
+            source=source_of(self.current(), index, list(after)),
+            queued_at=self.now,
+            due_at=None,
+        )
+        self.messages.append(OutboxEntry(kind="task", task=task_for(self.current(), index, self.now)))
+
+    def requeue(self, index: int) -> None:
+        """Makes the next attempt of a node that was queued before: it reads what it read then."""
+        self.change_node(
+            index, state=NodeState.QUEUED, attempt=self.nodes[index].attempt + 1, queued_at=self.now, due_at=None
+        )
+        self.messages.append(OutboxEntry(kind="task", task=task_for(self.current(), index, self.now)))
+
+    def signal_task(self, kind: str, index: int) -> None:
+        """Lets the task of a queued node be cancelled, held or let go of."""
+        attempt = task_id(self.run.id, index, self.nodes[index].attempt, self.run.epoch)
+        self.messages.append(OutboxEntry.model_validate({"kind": kind, "task_id": attempt}))
+
+    def settle(self) -> None:
+        """Follows the graph until nothing more can be decided, and ends the run when all nodes are final. While the run
+        is paused nothing is queued."""
+        before = predecessors(self.run.nodes)
+        open_nodes = [index for index, node in enumerate(self.nodes) if node.state is NodeState.PENDING]
+        moved = True
+        while moved and open_nodes:
+            decided = [index for index in open_nodes if self._decide(index, before[index])]
+            moved = bool(decided)
+            open_nodes = [index for index in open_nodes if self.nodes[index].state is NodeState.PENDING]
+        if all(node.state.final for node in self.nodes):
+            self._finish()
+
+    def _decide(self, index: int, before: Sequence[int]) -> bool:
+        """Whether the node is pending no more."""
+        match verdict(self.run, self.nodes, index, before):
+            case Reached():
+                # The end is reached whatever became of the branches; it does no work and is no event.
+                self.nodes[index] = NodeRun(state=NodeState.SUCCEEDED, finished_at=self.now)
+            case Skip(reason, unchosen):
+                sequence = self.tell(RunEventType.NODE_SKIPPED, node=index, message=reason)
+                self.nodes[index] = self.nodes[index].model_copy(
+                    update={
+                        "state": NodeState.SKIPPED,
+                        "unchosen": unchosen,
+                        "reason": reason,
+                        "finished_at": self.now,
+                        "sequence": sequence,
+                    }
+                )
+            case Start(after) if self.run.nodes[index].kind == RULES:
+                self._choose(index, after)
+            case Start(after) if self.run.state is RunState.RUNNING:
+                self.queue(index, after)
+            case _:
+                return False
+        return True
+
+    def _choose(self, index: int, after: Sequence[int]) -> None:
+        """Decides a rules node, which needs no worker."""
+        result = decide(self.current(), index)
+        sequence = self.tell(RunEventType.NODE_SUCCEEDED, node=index, attempt=1, message=result.explanation)
+        self.change_node(
+            index,
+            state=NodeState.SUCCEEDED,
+            attempt=1,
+            source=source_of(self.current(), index, list(after)),
+            started_at=self.now,
+            finished_at=self.now,
+            result=result.node_result,
+            reason=result.explanation,
+            sequence=sequence,
+        )
+
+    def _finish(self) -> None:
+        failed = any(node.state is NodeState.FAILED for node in self.nodes)
+        self.end(RunState.FAILED if failed else RunState.SUCCEEDED)
+
+    def end(self, state: RunState) -> None:
+        """The run is final."""
+        self.change(state=state, finished_at=self.now)
+        self.tell(RunEventType.RUN_FINISHED, state=state.value)
+
+    def outcome(self) -> tuple[Run, tuple[OutboxEntry, ...]]:
+        """The new run with its outbox and timer, or the old one untouched."""
+        if self.run is self._before and not self.messages and self.nodes == list(self._before.node_runs):
+            return self._before, ()
+        messages = tuple(self.messages)
+        run = self.run.model_copy(
+            update={
+                "node_runs": tuple(self.nodes),
+                "history": tuple(self.history),
+                "outbox": self._before.outbox + messages,
+            }
+        )
+        return run.model_copy(update={"due_at": due_at(run, self.now)}), messages
