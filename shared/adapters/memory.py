@@ -221,6 +221,8 @@ def _holds(test: Condition, doc: Doc) -> bool:
             return not _equal(value, test.value)
         case Operator.IN:
             return any(_equal(value, wanted) for wanted in test.value)
+        case Operator.NIN:
+            return not any(_equal(value, wanted) for wanted in test.value)
         case Operator.LT | Operator.LTE | Operator.GT | Operator.GTE:
             return _ordered(test.operator, _rank(value), _rank(test.value))
 

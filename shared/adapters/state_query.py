@@ -37,6 +37,8 @@ class Operator(StrEnum):
     """Larger or equal, among values of the same type."""
     IN = "$in"
     """Equal to one of the list."""
+    NIN = "$nin"
+    """Equal to none of the list: also true for null, absent and other types unless the list has null."""
     EXISTS = "$exists"
     """Present (null is present) or absent."""
 
@@ -46,7 +48,7 @@ ORDERING = frozenset({Operator.LT, Operator.LTE, Operator.GT, Operator.GTE})
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One test of one field. `value` is a scalar, a list of scalars for `$in`, a boolean for `$exists`."""
+    """One test of one field. `value` is a scalar, a list of scalars for `$in` and `$nin`, a boolean for `$exists`."""
 
     field: str
     operator: Operator
@@ -127,9 +129,9 @@ def _condition(field: str, name: str, value: Any) -> Condition:
         operator = Operator(name)
     except ValueError:
         raise ValueError(f"{field}: unknown operator {name!r}") from None
-    if operator is Operator.IN:
+    if operator in (Operator.IN, Operator.NIN):
         if isinstance(value, str) or not isinstance(value, Iterable):
-            raise ValueError(f"{field}: $in needs a list")
+            raise ValueError(f"{field}: {name} needs a list")
         return Condition(field, operator, [_scalar(field, item) for item in value])
     if operator is Operator.EXISTS and not isinstance(value, bool):
         raise ValueError(f"{field}: $exists needs a boolean")

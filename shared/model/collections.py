@@ -23,11 +23,19 @@ RUNS = CollectionSpec(
 )
 TASKS = CollectionSpec(
     "tasks",
-    indexes=(("state", "lane", "order"), ("state", "lease_until"), ("state", "worker"), ("run_id",)),
+    indexes=(
+        ("state", "lane", "order"),
+        ("state", "lease_until"),
+        ("state", "worker"),
+        ("state", "tenant"),
+        ("state", "pipeline_id"),
+        ("run_id",),
+    ),
 )
 OUTPUTS = CollectionSpec("outputs", indexes=(("run_id",),))
 UPLOADS = CollectionSpec("uploads", indexes=(("observed",), ("bucket", "key")))
 DELIVERIES = CollectionSpec("deliveries", indexes=(("state", "due_at"), ("run_id", "sequence")))
 CREDENTIALS = CollectionSpec("credentials")
+GATES = CollectionSpec("gates")
 
-ALL = (PIPELINES, PIPELINE_VERSIONS, RUNS, TASKS, OUTPUTS, UPLOADS, DELIVERIES, CREDENTIALS)
+ALL = (PIPELINES, PIPELINE_VERSIONS, RUNS, TASKS, OUTPUTS, UPLOADS, DELIVERIES, CREDENTIALS, GATES)

@@ -32,7 +32,5 @@ def _retry_refusal(run: Run, node: int | None) -> str | None:
         return f"node {node} does not exist: the run has nodes 0 to {len(run.nodes) - 1}"
     state = run.node_runs[node].state
     if state not in (NodeState.FAILED, NodeState.WAITING):
-        return (
-            f"node {node} is {state.value}: only a node that has failed, or waits for its next attempt, is tried again"
-        )
+        return f"node {node} is {state.value}: only one that has failed, or waits for its next attempt, is tried again"
     return None

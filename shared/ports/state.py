@@ -26,7 +26,7 @@ Filter = Mapping[str, Any]
 """Conditions that must all hold: `{"state": "queued", "due_at": {"$lte": "2026-…"}}`.
 
 Field names may be dotted paths into objects. A plain value means equality; `None` matches null and absent alike.
-Operators: `$eq $ne $lt $lte $gt $gte $in $exists`. Ordering operators never match null, absent or another type.
+Operators: `$eq $ne $lt $lte $gt $gte $in $nin $exists`. Ordering operators never match null, absent or another type.
 """
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from shared.model import collections
 from shared.model.credential import Credential
 from shared.model.delivery import Delivery
+from shared.model.gate import Gate
 from shared.model.pipeline import Pipeline
 from shared.model.run import Run
 from shared.model.task import Task
@@ -28,6 +29,7 @@ class Records:
         self.uploads = Repository(store, collections.UPLOADS, UploadRecord)
         self.deliveries = Repository(store, collections.DELIVERIES, Delivery)
         self.credentials = Repository(store, collections.CREDENTIALS, Credential)
+        self.gates = Repository(store, collections.GATES, Gate)
 
     async def now(self) -> datetime:
         """The store's clock."""

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.model.base import instant_text
 from shared.model.failure import ErrCode, Failure
+from shared.model.gate import SCOPES
 from shared.model.task import Lane, NodeResult, Task, TaskState
 from shared.ports.state import Order
+from shared.state.gates import Gates
 from shared.state.records import Records
+from shared.state.turns import Turns
 
 OVERTIME = timedelta(seconds=60)
 """How much longer than its limit a task may run before the queue ends it: its worker should have done so itself."""
@@ -44,6 +48,8 @@ class TaskQueue:
         self._records = records
         self._tasks = records.tasks
         self._lease = lease
+        self._gates = Gates(records)
+        self._turns: dict[Lane, Turns] = {}
 
     async def enqueue(self, tasks: Sequence[Task]) -> list[Task]:
         """Writes the tasks that are not there yet; returns those. A task that exists keeps its state."""
@@ -51,27 +57,73 @@ class TaskQueue:
         return [task for task, new in zip(tasks, written, strict=True) if new]
 
     async def claim(self, task_id: str, holder: Holder) -> Task | None:
-        """Takes one task if it is queued: fence + 1, lease from now. None if it is not to be had."""
+        """Takes one task if it is queued and within its limits: fence + 1, lease from now. None if it is not to be
+        had."""
         task = await self._tasks.get(task_id)
         if task is None or task.state is not TaskState.QUEUED:
             return None
-        return await self._tasks.replace(self._claimed(task, holder, await self._records.now()))
+        claimed = await self._claim([task], holder, set())
+        return claimed[0] if claimed else None
 
     async def claim_next(self, lane: Lane, holder: Holder, limit: int) -> list[Task]:
-        """Takes up to `limit` queued tasks of a lane, by priority and age."""
-        if limit <= 0:
-            return []
-        # More than asked for: other workers look at the same head of the queue.
-        waiting = await self._tasks.find(
-            {"state": TaskState.QUEUED.value, "lane": lane.value}, sort=[("order", Order.ASC)], limit=limit * 4
-        )
-        now = await self._records.now()
+        """Takes up to `limit` queued tasks of a lane: tenants in turn, each tenant's by priority and age. What a limit
+        keeps back does not keep back what is behind it."""
         taken: list[Task] = []
-        while waiting and len(taken) < limit:
-            batch, waiting = waiting[: limit - len(taken)], waiting[limit - len(taken) :]
-            claimed = await self._tasks.replace_many([self._claimed(task, holder, now) for task in batch])
-            taken += [task for task in claimed if task is not None]
+        blocked: set[str] = set()
+        turns = self._turns.setdefault(lane, Turns())
+        while len(taken) < limit:
+            waiting = await self._waiting(lane, limit - len(taken), blocked, turns)
+            full_before = len(blocked)
+            while waiting and len(taken) < limit:
+                batch, waiting = waiting[: limit - len(taken)], waiting[limit - len(taken) :]
+                for task in await self._claim(batch, holder, blocked):
+                    turns.serve(task.tenant)
+                    taken.append(task)
+            # Another look only if a limit was met, behind which there may be more.
+            if len(blocked) == full_before:
+                break
         return taken
+
+    async def _waiting(self, lane: Lane, wanted: int, blocked: Collection[str], turns: Turns) -> list[Task]:
+        """The next queued tasks in the order in which they are to be taken."""
+        shut = {scope: [gate.partition(":")[2] for gate in blocked if gate.startswith(f"{scope}:")] for scope in SCOPES}
+        where: dict[str, Any] = {"state": TaskState.QUEUED.value, "lane": lane.value}
+        if shut["pipeline"]:
+            where["pipeline_id"] = {"$nin": shut["pipeline"]}
+        found: list[Task] = []
+        passed = list(shut["tenant"])
+        # Each look brings tenants that were not seen yet, so that none stands behind another's thousands of tasks.
+        while len({task.tenant for task in found}) <= wanted:
+            tenants = {"tenant": {"$nin": passed}} if passed else {}
+            # More than asked for: other workers look at the same head of the queue.
+            page = await self._tasks.find({**where, **tenants}, sort=[("order", Order.ASC)], limit=wanted * 4)
+            found += page
+            passed += dict.fromkeys(task.tenant for task in page)
+            if not page:
+                turns.forget(set(turns.served) - set(passed))
+                break
+        return list(turns.in_order(found))
+
+    async def _claim(self, tasks: Sequence[Task], holder: Holder, blocked: set[str]) -> list[Task]:
+        """Those of the tasks that are now this holder's. `blocked` gets the gates that have no place left."""
+        entered: dict[str, list[str]] = {}
+        allowed: list[Task] = []
+        for task in tasks:
+            gates = await self._gates.limiting(task)
+            if not blocked.isdisjoint(gates):
+                continue
+            full = await self._gates.enter(task, gates) if gates else None
+            if full is not None:
+                blocked.add(full)
+                continue
+            entered[task.id] = gates
+            allowed.append(task)
+        now = await self._records.now()
+        claimed = await self._tasks.replace_many([self._claimed(task, holder, now) for task in allowed])
+        for task, done in zip(allowed, claimed, strict=True):
+            if done is None and entered[task.id]:
+                await self._gates.leave(task, entered[task.id])
+        return [task for task in claimed if task is not None]
 
     def _claimed(self, task: Task, holder: Holder, now: datetime) -> Task:
         return task.with_changes(

@@ -97,6 +97,9 @@ def _test(condition: Condition) -> Sql:
             return Sql(f"({equal.text}) IS NOT TRUE", equal.values)
         case Operator.IN:
             return _one_of(field, value)
+        case Operator.NIN:
+            one = _one_of(field, value)
+            return Sql(f"({one.text}) IS NOT TRUE", one.values)
         case Operator.EXISTS:
             # The column `id` is always there; json_type tells JSON null from absent for the rest.
             present = "id" if field == "_id" else _type_of(field)

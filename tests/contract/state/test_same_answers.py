@@ -39,7 +39,7 @@ bodies = st.fixed_dictionaries(
 ids = st.sampled_from(["a", "b", "c", "d", "e", "f", "视", "1"])
 operators = st.one_of(
     st.dictionaries(st.sampled_from(["$eq", "$ne", "$lt", "$lte", "$gt", "$gte"]), scalars, min_size=1, max_size=2),
-    st.builds(lambda values: {"$in": values}, st.lists(scalars, max_size=4)),
+    st.builds(lambda name, values: {name: values}, st.sampled_from(["$in", "$nin"]), st.lists(scalars, max_size=4)),
     st.builds(lambda wanted: {"$exists": wanted}, st.booleans()),
 )
 filters = st.dictionaries(fields | st.just("_id"), scalars | operators, max_size=2)

@@ -48,7 +48,7 @@ class Launched:
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.process.pid, number)
 
-    async def ended(self, timeout_s: float = 20) -> int:
+    async def ended(self, timeout_s: float = 45) -> int:
         async with asyncio.timeout(timeout_s):
             return await self.process.wait()
 

@@ -531,7 +531,7 @@ async def test_task_whose_claim_was_under_way_when_draining_began_is_not_left_be
     claiming, go_on = asyncio.Event(), asyncio.Event()
 
     async def hook(method: str, _collection: str, done: bool) -> None:
-        if method == ("replace" if by == "doorbell" else "replace_many") and done and not go_on.is_set():
+        if method == "replace_many" and done and not go_on.is_set():
             claiming.set()
             await go_on.wait()
 
