@@ -37,5 +37,6 @@ UPLOADS = CollectionSpec("uploads", indexes=(("observed",), ("bucket", "key")))
 DELIVERIES = CollectionSpec("deliveries", indexes=(("state", "due_at"), ("run_id", "sequence")))
 CREDENTIALS = CollectionSpec("credentials")
 GATES = CollectionSpec("gates")
+TEMPLATES = CollectionSpec("templates", indexes=(("tenant", "kind", "definition"),))
 
-ALL = (PIPELINES, PIPELINE_VERSIONS, RUNS, TASKS, OUTPUTS, UPLOADS, DELIVERIES, CREDENTIALS, GATES)
+ALL = (PIPELINES, PIPELINE_VERSIONS, RUNS, TASKS, OUTPUTS, UPLOADS, DELIVERIES, CREDENTIALS, GATES, TEMPLATES)

@@ -11,6 +11,7 @@ from shared.model.gate import Gate
 from shared.model.pipeline import Pipeline
 from shared.model.run import Run
 from shared.model.task import Task
+from shared.model.template import Template
 from shared.model.upload import OutputRecord, UploadRecord
 from shared.ports.state import StateStore
 from shared.state.repository import Repository
@@ -29,6 +30,7 @@ class Records:
         self.uploads = Repository(store, collections.UPLOADS, UploadRecord)
         self.deliveries = Repository(store, collections.DELIVERIES, Delivery)
         self.credentials = Repository(store, collections.CREDENTIALS, Credential)
+        self.templates = Repository(store, collections.TEMPLATES, Template)
         self.gates = Repository(store, collections.GATES, Gate)
 
     async def now(self) -> datetime:
