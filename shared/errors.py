@@ -9,6 +9,7 @@ ReelwayError
 ├── shared.adapters.state_url.BadStateUrl                    REELWAY_STATE_URL names no store
 ├── shared.bus.errors.BusUnavailable                         the bus does not answer
 ├── shared.messages.codec.MessageError                       a message that cannot be understood
+├── shared.conditions.errors.ExpressionError                 a condition that cannot be read or never be answered
 ├── shared.model.graph.GraphError                            nodes that are no graph
 ├── shared.model.failure.NodeError                           a node failed (classes of the contract's ErrCodeExt)
 │   ├── InvalidInput, SourceFileError, InternalError
