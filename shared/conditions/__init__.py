@@ -3,7 +3,7 @@
 Pure: no input, no output, no clock. It knows nothing of pipelines; whoever asks brings the scope.
 """
 
-from shared.conditions.check import ROOTS, Shape, check
+from shared.conditions.check import ROOTS, Shape, check, shape_of
 from shared.conditions.errors import ExpressionError
 from shared.conditions.evaluate import Explanation, Scope
 from shared.conditions.expression import Expression, explain, parse
@@ -20,4 +20,5 @@ __all__ = [
     "check",
     "explain",
     "parse",
+    "shape_of",
 ]

@@ -40,6 +40,20 @@ def check(expression: Expression, *, nodes: Collection[str | int], roots: Mappin
             _check_members(expression, path, roots[path.root])
 
 
+def shape_of(path: Path, roots: Mapping[str, Shape] = ROOTS) -> Shape:
+    """What lies at the end of a path that `check` has passed; None if that cannot be known before."""
+    shape: Shape = roots.get(path.root)
+    for step in path.steps[1:]:
+        match shape:
+            case Mapping():
+                shape = shape.get(str(step))
+            case [item]:
+                shape = item
+            case _:
+                return None
+    return shape
+
+
 def _check_node(expression: Expression, path: Path, nodes: Collection[str | int]) -> None:
     if len(path.steps) < 2:
         raise ExpressionError(expression.text, path.position, "say which node: nodes.<name or index>.<member>")
