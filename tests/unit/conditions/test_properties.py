@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.conditions import Expression, ExpressionError, Scope, parse
@@ -99,6 +99,7 @@ def test_arithmetic_is_that_of_python(operands: list[int], random) -> None:
         assert parse(f"({text}) == x").answer({"x": expected}) is True
 
 
+@settings(max_examples=40)
 @given(CONDITIONS, CONDITIONS, SCOPES)
 def test_laws_of_de_morgan_hold_with_unknown(left: Node, right: Node, scope: Scope) -> None:
     a, b = render(left), render(right)

@@ -66,7 +66,7 @@ DEAR = [
     ("(" * 900 + "a" + ")" * 900, "line 1, column 33: costs too much: nested deeper than 32"),
     ("!" * 1999 + "a", "line 1, column 33: costs too much: nested deeper than 32"),
     ("-" * 1990 + "a == 1", "line 1, column 33: costs too much: nested deeper than 32"),
-    ("lower(" * 300 + "a" + ")" * 300 + "==''", "line 1, column 193: costs too much: nested deeper than 32"),
+    ("lower(" * 200 + "a" + ")" * 200 + "==''", "line 1, column 193: costs too much: nested deeper than 32"),
     ("a" + "||a" * 600, "line 1, column 1498: costs too much: more than 500 literals, paths and operators"),
     ("a" + ".a" * 40, "line 1, column 65: costs too much: a path of more than 32 steps"),
 ]

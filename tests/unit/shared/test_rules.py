@@ -53,8 +53,12 @@ def the_run(**results: Any) -> Run:
     run = a_run(the_nodes(), source=a_media("in/夜 1.MP4"))
     nodes = list(run.node_runs)
     for name, payload in ({"n1": QUALITY, "n2": REVIEW} | results).items():
-        nodes[int(name[1:])] = nodes[int(name[1:])].with_changes(
-            state=NodeState.SUCCEEDED, attempt=1, result=NodeResult(payload=payload, echo={"Definition": 10})
+        nodes[int(name[1:])] = nodes[int(name[1:])].model_copy(
+            update={
+                "state": NodeState.SUCCEEDED,
+                "attempt": 1,
+                "result": NodeResult(payload=payload, echo={"Definition": 10}),
+            }
         )
     return run.with_changes(node_runs=tuple(nodes), metadata={"Width": 640, "VideoStreamSet": [{"Codec": "h264"}]})
 
@@ -211,7 +215,7 @@ def test_rules_need_different_ids() -> None:
         ),
         (
             {"Expression": "MetaData.VideoStreamSet[0].Width > 1 and MetaData.Videos == 1"},
-            "Rules[0].Expression (rule 'r1'): line 1, column 51: unknown member 'Videos'",
+            "Rules[0].Expression (rule 'r1'): line 1, column 51: unknown member 'Videos': did you mean VideoStreamSet?",
         ),
     ],
 )
@@ -261,8 +265,8 @@ def test_scope_shows_what_came_before(text: str) -> None:
 
 def test_scope_of_the_whole_run_shows_all_nodes_and_failures() -> None:
     run = the_run()
-    failed = run.node_runs[4].with_changes(
-        state=NodeState.FAILED, failure=Failure(code=ErrCode.NO_VIDEO, message="no picture")
+    failed = run.node_runs[4].model_copy(
+        update={"state": NodeState.FAILED, "failure": Failure(code=ErrCode.NO_VIDEO, message="no picture")}
     )
     run = run.with_changes(node_runs=(*run.node_runs[:4], failed, *run.node_runs[5:]))
     text = 'nodes.later.error == "SourceFileError.NoVideoMedia" and nodes[4].state == "failed" and Blur == 93'
