@@ -192,17 +192,18 @@ class Orchestrator:
                 await self._forget(run)
 
     async def _signal(self, entries: Sequence[OutboxEntry]) -> list[Task]:
-        """Cancels, holds and lets go of tasks; returns those that can be claimed again. What a slower sender undoes is
-        put right by the sweep."""
-        wanted: dict[str, list[str]] = {}
+        """Cancels, holds and lets go of tasks; returns those that can be claimed again. Which wish is the newest is
+        told by its number, so neither the order here nor another, slower sender matters."""
+        wanted: dict[str, dict[str, int]] = {}
         for entry in entries:
             if entry.task_id is not None:
-                wanted.setdefault(entry.kind, []).append(entry.task_id)
-        if wanted:
-            await self._queue.cancel(wanted.get("cancel", ()))
-            await self._queue.hold(wanted.get("hold", ()))
-            fault_point("scheduler.after_signal")
-        return await self._queue.unhold(wanted["unhold"]) if "unhold" in wanted else []
+                wanted.setdefault(entry.kind, {})[entry.task_id] = entry.sequence or 0
+        if not wanted:
+            return []
+        await self._queue.cancel(wanted.get("cancel", {}))
+        await self._queue.hold(wanted.get("hold", {}))
+        fault_point("scheduler.after_signal")
+        return await self._queue.unhold(wanted.get("unhold", {}))
 
     async def _forget(self, sent: Run) -> None:
         """Takes the sent entries out of an outbox that has grown meanwhile."""
@@ -282,4 +283,4 @@ def _awaited(run: Run) -> list[str]:
 def _entry_key(entry: OutboxEntry) -> str:
     if entry.task is not None:
         return entry.task.id
-    return f"{entry.kind} {entry.task_id or (entry.event.sequence if entry.event else '')}"
+    return f"{entry.kind} {entry.task_id} {entry.event.sequence if entry.event else entry.sequence}"

@@ -33,25 +33,20 @@ class TaskCare:
 
     async def _look_at(self, run: Run, task: Task, now: datetime) -> Task | None:
         match task.state:
-            case TaskState.QUEUED | TaskState.HELD if _waited_too_long(run, task, now):
-                return await self._time_out(task, "waited too long for a worker")
             case TaskState.QUEUED if run.state is RunState.PAUSED:
-                await self._queue.hold([task.id])
+                await self._queue.hold({task.id: run.paused_sequence})
             case TaskState.HELD if run.state is RunState.RUNNING:
-                freed = await self._queue.unhold([task.id])
+                freed = await self._queue.unhold({task.id: run.paused_sequence})
                 return freed[0] if freed else None
+            case TaskState.QUEUED if queued_until(run, task.node, task.queued_at) <= now:
+                return await self._time_out(task, "waited too long for a worker")
             case TaskState.RUNNING if _runs_too_long(task, now):
                 return await self._time_out(task, f"ran for more than {task.running_s:g} s")
         return None
 
     async def _time_out(self, task: Task, why: str) -> Task | None:
         log.warning("task timed out", task=task.id, run=task.run_id, node=task.node, why=why)
-        return await self._queue.time_out(task.id, task.state, why)
-
-
-def _waited_too_long(run: Run, task: Task, now: datetime) -> bool:
-    until = queued_until(run, task.node)
-    return until is not None and until <= now
+        return await self._queue.time_out(task, why)
 
 
 def _runs_too_long(task: Task, now: datetime) -> bool:

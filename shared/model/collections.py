@@ -24,7 +24,7 @@ RUNS = CollectionSpec(
 TASKS = CollectionSpec(
     "tasks",
     indexes=(
-        ("state", "lane", "order"),
+        ("state", "lane", "tenant", "order"),
         ("state", "lease_until"),
         ("state", "worker"),
         ("state", "tenant"),

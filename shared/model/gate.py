@@ -12,10 +12,12 @@ SCOPES = ("tenant", "pipeline")
 
 
 class Passage(Value):
-    """A claim that is under way: the task as it was when its place was taken."""
+    """A claim that is under way: the task as it was when its place was taken. `turn` is the gate's version at which it
+    was written, which tells it from all others."""
 
     task_id: str
     task_version: int
+    turn: int
     at: Instant
 
 

@@ -71,8 +71,14 @@ def retry_policy(kind: str, rule: RetryRule | None) -> RetryPolicy:
     if rule is None:
         return policy
     base = policy.base if rule.base_s is None else timedelta(seconds=rule.base_s)
-    cap = policy.cap if rule.cap_s is None else timedelta(seconds=rule.cap_s)
-    return RetryPolicy(max_attempts=rule.max_attempts or policy.max_attempts, base=base, cap=max(base, cap), on=rule.on)
+    # A first wait that is longer than the kind's cap is what was asked for; a cap that was asked for holds.
+    cap = max(base, policy.cap) if rule.cap_s is None else timedelta(seconds=rule.cap_s)
+    return RetryPolicy(
+        max_attempts=rule.max_attempts or policy.max_attempts,
+        base=base,
+        cap=cap,
+        on=policy.on if rule.on is None else rule.on,
+    )
 
 
 def time_limits(kind: str, given: Timeouts | None) -> TimeLimits:

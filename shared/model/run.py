@@ -133,12 +133,13 @@ class RunEvent(Value):
 
 class OutboxEntry(Value):
     """What follows from this run's state and is not known to be done: a task to queue, a public event to send, or a
-    queued task to cancel, to hold or to let go of again (`task_id`)."""
+    task to cancel, to hold or to let go of again (`task_id`; `sequence` is the event that asked for it)."""
 
     kind: Literal["task", "event", "cancel", "hold", "unhold"]
     task: Task | None = None
     event: RunEvent | None = None
     task_id: str | None = None
+    sequence: int | None = None
 
 
 class CommandKind(StrEnum):
@@ -206,6 +207,12 @@ class Run(Document):
     def sequence(self) -> int:
         """The newest sequence number."""
         return self.history[-1].sequence if self.history else 0
+
+    @property
+    def paused_sequence(self) -> int:
+        """The number of the event by which the run was last paused or resumed; 0 if it never was."""
+        turns = (RunEventType.RUN_PAUSED, RunEventType.RUN_RESUMED)
+        return next((event.sequence for event in reversed(self.history) if event.type in turns), 0)
 
 
 def notifiable(run: Run, event: RunEvent) -> bool:

@@ -94,8 +94,9 @@ class Task(Document):
 
     `fence` grows with every claim: an older holder's completion is refused. `lost` counts leases that ran out.
     `worker` is the name of the holder, `owner` the one process of that name that holds it.
-    `order` sorts a lane's queue: higher priority first, then older first. `running_s` and `stalled_s` are how long an
-    attempt may take, and how long without progress.
+    `order` sorts a lane's queue: higher priority first, then older first. `queued_at` is when it last became ready.
+    `running_s` and `stalled_s` are how long an attempt may take, and how long without progress. `paused` is whether its
+    run is; `paused_sequence` is the run's event that said so: what an older event wants changes nothing.
     """
 
     tenant: str
@@ -118,6 +119,8 @@ class Task(Document):
     stalled_s: float | None = None
 
     state: TaskState = TaskState.QUEUED
+    paused: bool = False
+    paused_sequence: int = 0
     queued_at: Instant
     claimed_at: Instant | None = None
     finished_at: Instant | None = None

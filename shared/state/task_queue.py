@@ -7,30 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from shared.model.base import instant_text
-from shared.model.failure import ErrCode, Failure
-from shared.model.gate import SCOPES
+from shared.model.failure import Failure
 from shared.model.task import Lane, NodeResult, Task, TaskState
 from shared.ports.state import Order
-from shared.state.gates import Gates
+from shared.state import task_steps
+from shared.state.gates import GateFull, Gates, Place
 from shared.state.records import Records
+from shared.state.task_steps import MAX_LOST, Holder
 from shared.state.turns import Turns
+
+__all__ = ["MAX_LOST", "OVERTIME", "Held", "Holder", "TaskQueue"]
 
 OVERTIME = timedelta(seconds=60)
 """How much longer than its limit a task may run before the queue ends it: its worker should have done so itself."""
-MAX_LOST = 3
-"""A task whose worker died this often is failed: it would kill the next one too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who claims: a worker's stable name and the one process behind it."""
-
-    worker: str
-    owner: str
+MAX_BEATEN = 5
+"""How often `claim_next` looks again because others were faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +50,8 @@ class TaskQueue:
         written = await self._tasks.insert_many(tasks)
         return [task for task, new in zip(tasks, written, strict=True) if new]
 
+    # -- claims ---------------------------------------------------------------------------------------------------
+
     async def claim(self, task_id: str, holder: Holder) -> Task | None:
         """Takes one task if it is queued and within its limits: fence + 1, lease from now. None if it is not to be
         had."""
@@ -68,115 +64,83 @@ class TaskQueue:
     async def claim_next(self, lane: Lane, holder: Holder, limit: int) -> list[Task]:
         """Takes up to `limit` queued tasks of a lane: tenants in turn, each tenant's by priority and age. What a limit
         keeps back does not keep back what is behind it."""
+        turns = self._turns.setdefault(lane, Turns(self._tasks, lane))
         taken: list[Task] = []
-        blocked: set[str] = set()
-        turns = self._turns.setdefault(lane, Turns())
-        while len(taken) < limit:
-            waiting = await self._waiting(lane, limit - len(taken), blocked, turns)
-            full_before = len(blocked)
+        full: set[str] = set()
+        beaten = 0
+        while len(taken) < limit and beaten < MAX_BEATEN:
+            waiting = await turns.look(limit - len(taken), full)
+            met, tried = len(full), 0
+            before = len(taken)
             while waiting and len(taken) < limit:
                 batch, waiting = waiting[: limit - len(taken)], waiting[limit - len(taken) :]
-                for task in await self._claim(batch, holder, blocked):
-                    turns.serve(task.tenant)
-                    taken.append(task)
-            # Another look only if a limit was met, behind which there may be more.
-            if len(blocked) == full_before:
+                tried += len(batch)
+                taken += await self._claim(batch, holder, full)
+            if taken[before:]:
+                turns.served(taken[-1].tenant)
+            if len(full) > met:
+                continue  # what the full gates kept from view may be more
+            if tried == len(taken) - before:
                 break
+            beaten += 1
         return taken
 
-    async def _waiting(self, lane: Lane, wanted: int, blocked: Collection[str], turns: Turns) -> list[Task]:
-        """The next queued tasks in the order in which they are to be taken."""
-        shut = {scope: [gate.partition(":")[2] for gate in blocked if gate.startswith(f"{scope}:")] for scope in SCOPES}
-        where: dict[str, Any] = {"state": TaskState.QUEUED.value, "lane": lane.value}
-        if shut["pipeline"]:
-            where["pipeline_id"] = {"$nin": shut["pipeline"]}
-        found: list[Task] = []
-        passed = list(shut["tenant"])
-        # Each look brings tenants that were not seen yet, so that none stands behind another's thousands of tasks.
-        while len({task.tenant for task in found}) <= wanted:
-            tenants = {"tenant": {"$nin": passed}} if passed else {}
-            # More than asked for: other workers look at the same head of the queue.
-            page = await self._tasks.find({**where, **tenants}, sort=[("order", Order.ASC)], limit=wanted * 4)
-            found += page
-            passed += dict.fromkeys(task.tenant for task in page)
-            if not page:
-                turns.forget(set(turns.served) - set(passed))
-                break
-        return list(turns.in_order(found))
-
-    async def _claim(self, tasks: Sequence[Task], holder: Holder, blocked: set[str]) -> list[Task]:
-        """Those of the tasks that are now this holder's. `blocked` gets the gates that have no place left."""
-        entered: dict[str, list[str]] = {}
+    async def _claim(self, tasks: Sequence[Task], holder: Holder, full: set[str]) -> list[Task]:
+        """Those of the tasks that are now this holder's. `full` gets the gates that have no place left."""
+        limiting = await self._gates.limiting(tasks)
+        places: dict[str, list[Place]] = {}
         allowed: list[Task] = []
         for task in tasks:
-            gates = await self._gates.limiting(task)
-            if not blocked.isdisjoint(gates):
+            gates = limiting.get(task.id, [])
+            if not full.isdisjoint(gates):
                 continue
-            full = await self._gates.enter(task, gates) if gates else None
-            if full is not None:
-                blocked.add(full)
+            try:
+                places[task.id] = await self._gates.enter(task, gates)
+            except GateFull as error:
+                full.add(error.gate)
                 continue
-            entered[task.id] = gates
             allowed.append(task)
         now = await self._records.now()
-        claimed = await self._tasks.replace_many([self._claimed(task, holder, now) for task in allowed])
+        wanted = [task_steps.claimed(task, holder, now, self._lease) for task in allowed]
+        claimed = await self._tasks.replace_many(wanted)
         for task, done in zip(allowed, claimed, strict=True):
-            if done is None and entered[task.id]:
-                await self._gates.leave(task, entered[task.id])
+            if done is None:
+                await self._gates.leave(places[task.id])
         return [task for task in claimed if task is not None]
 
-    def _claimed(self, task: Task, holder: Holder, now: datetime) -> Task:
-        return task.with_changes(
-            state=TaskState.RUNNING,
-            fence=task.fence + 1,
-            worker=holder.worker,
-            owner=holder.owner,
-            claimed_at=now,
-            lease_until=now + self._lease,
-            progress=0,
-        )
+    # -- leases ---------------------------------------------------------------------------------------------------
 
     async def heartbeat(self, holder: Holder, held: Mapping[str, Held]) -> set[str]:
         """Renews the leases of all held tasks in one write and stores their progress; returns the ids of those that
         are not this holder's any more. What the holder itself has ended is not lost."""
         tasks = await self._tasks.get_many(list(held))
         now = await self._records.now()
-        mine = [task for task_id, task in tasks.items() if self._holds(task, holder.owner, held[task_id].fence)]
+        mine = [task for task_id, task in tasks.items() if task_steps.holds(task, holder.owner, held[task_id].fence)]
         renewed = await self._tasks.replace_many(
             [task.with_changes(lease_until=now + self._lease, progress=held[task.id].progress) for task in mine]
         )
         kept = {task.id for task, done in zip(mine, renewed, strict=True) if done is not None}
-        lost = {
+        # A conflict is not a loss: somebody wrote in between, another look decides.
+        beaten = [task.id for task in mine if task.id not in kept]
+        tasks = {task_id: task for task_id, task in tasks.items() if task_id not in beaten}
+        tasks |= await self._tasks.get_many(beaten)
+        return {
             task_id
             for task_id, said in held.items()
-            if task_id not in kept and self._lost_to(tasks.get(task_id), holder.owner, said.fence)
+            if task_id not in kept and task_steps.slipped(tasks.get(task_id), holder.owner, said.fence)
         }
-        # A conflict is not a loss: somebody wrote in between, the next look decides.
-        for task_id in set(held) - kept - lost:
-            if self._lost_to(await self._tasks.get(task_id), holder.owner, held[task_id].fence):
-                lost.add(task_id)
-        return lost
-
-    def _lost_to(self, task: Task | None, owner: str, fence: int) -> bool:
-        """Whether the task slipped from this holder, rather than being held or ended by it."""
-        if task is None:
-            return True
-        ended = task.state in (TaskState.SUCCEEDED, TaskState.FAILED) and task.owner == owner and task.fence == fence
-        return not ended and not self._holds(task, owner, fence)
-
-    @staticmethod
-    def _holds(task: Task, owner: str, fence: int) -> bool:
-        return task.state is TaskState.RUNNING and task.owner == owner and task.fence == fence
 
     async def lost(self, holder: Holder, held: Mapping[str, int]) -> set[str]:
-        """Which of the held tasks (fences by id) are not this holder's any more; renews nothing."""
+        """Which of the held tasks (fences by id) are not this holder's any more; writes nothing."""
         tasks = await self._tasks.get_many(list(held))
-        return {task_id for task_id, fence in held.items() if self._lost_to(tasks.get(task_id), holder.owner, fence)}
+        return {
+            task_id for task_id, fence in held.items() if task_steps.slipped(tasks.get(task_id), holder.owner, fence)
+        }
 
     async def holds(self, task_id: str, owner: str, fence: int) -> bool:
         """Whether this holder still has the task now."""
         task = await self._tasks.get(task_id)
-        return task is not None and self._holds(task, owner, fence)
+        return task is not None and task_steps.holds(task, owner, fence)
 
     async def succeed(self, task_id: str, owner: str, fence: int, result: NodeResult) -> Task | None:
         """Ends a task with its result. None if the caller does not hold it any more: then nothing was written."""
@@ -188,39 +152,29 @@ class TaskQueue:
 
     async def _end(self, task_id: str, owner: str, fence: int, **outcome: object) -> Task | None:
         now = await self._records.now()
-        ended: Task | None = None
 
         def step(task: Task) -> Task | None:
-            nonlocal ended
-            ended = None
-            if not self._holds(task, owner, fence):
-                # Our own earlier write whose answer was lost counts as done.
-                same = task.state is outcome["state"] and task.owner == owner and task.fence == fence
-                ended = task if same else None
+            if not task_steps.holds(task, owner, fence):
                 return None
-            ended = task.with_changes(finished_at=now, lease_until=None, **outcome)
-            return ended
+            return task.with_changes(finished_at=now, lease_until=None, **outcome)
 
-        await self._tasks.change(task_id, step)
-        return ended
+        task = await self._tasks.change(task_id, step)
+        # Our own earlier write whose answer was lost counts as done.
+        ours = task is not None and (task.state, task.owner, task.fence) == (outcome["state"], owner, fence)
+        return task if ours else None
 
     async def release(self, task_id: str, owner: str, fence: int) -> bool:
         """Gives a task back, so that another worker takes it at once."""
+        now = await self._records.now()
         released = False
 
         def step(task: Task) -> Task | None:
             nonlocal released
-            released = self._holds(task, owner, fence)
-            return self._requeued(task, task.lost) if released else None
+            released = task_steps.holds(task, owner, fence)
+            return task_steps.requeued(task, now, lost=task.lost) if released else None
 
         await self._tasks.change(task_id, step)
         return released
-
-    @staticmethod
-    def _requeued(task: Task, lost: int) -> Task:
-        return task.with_changes(
-            state=TaskState.QUEUED, worker=None, owner=None, lease_until=None, claimed_at=None, lost=lost, progress=0
-        )
 
     async def release_strays(self, holder: Holder, known: Collection[str], older_than: timedelta) -> list[str]:
         """Gives back what this holder has a lease on but does not know of: a claim whose answer was lost. Returns the
@@ -237,60 +191,6 @@ class TaskQueue:
         ]
         return [task.id for task in strays if await self.release(task.id, holder.owner, task.fence)]
 
-    # -- what the run wants of its tasks --------------------------------------------------------------------------
-
-    async def cancel(self, task_ids: Collection[str]) -> None:
-        """Ends tasks whatever they are at; a worker that holds one learns it from its next look at its leases. Final
-        ones stay as they are."""
-        now = await self._records.now()
-
-        def step(task: Task) -> Task | None:
-            if task.state.final:
-                return None
-            return task.with_changes(state=TaskState.CANCELLED, finished_at=now, lease_until=None)
-
-        await self._signal(task_ids, step)
-
-    async def hold(self, task_ids: Collection[str]) -> None:
-        """Keeps queued tasks from being claimed. Those that a worker holds go on."""
-        await self._signal(task_ids, lambda task: self._turned(task, TaskState.QUEUED, TaskState.HELD))
-
-    async def unhold(self, task_ids: Collection[str]) -> list[Task]:
-        """Lets held tasks be claimed again; returns those that can be."""
-        tasks = await self._signal(task_ids, lambda task: self._turned(task, TaskState.HELD, TaskState.QUEUED))
-        return [task for task in tasks if task.state is TaskState.QUEUED]
-
-    async def time_out(self, task_id: str, seen: TaskState, why: str) -> Task | None:
-        """Fails a task that has waited (`seen` QUEUED) or run (RUNNING) for too long; None if it moved on meanwhile."""
-        now = await self._records.now()
-        failure = Failure(code=ErrCode.TIMEOUT, message=why, retryable=True)
-
-        def step(task: Task) -> Task | None:
-            if task.state is not seen:
-                return None
-            return task.with_changes(
-                state=TaskState.FAILED, failure=failure, finished_at=now, lease_until=None, owner=None
-            )
-
-        task = await self._tasks.change(task_id, step)
-        return task if task is not None and task.state is TaskState.FAILED else None
-
-    @staticmethod
-    def _turned(task: Task, before: TaskState, after: TaskState) -> Task | None:
-        return task.with_changes(state=after) if task.state is before else None
-
-    async def _signal(self, task_ids: Collection[str], step: Callable[[Task], Task | None]) -> list[Task]:
-        """Changes many tasks; returns them as they then stand."""
-        known = await self._tasks.get_many(list(task_ids))
-        wanted = [changed for task in known.values() if (changed := step(task)) is not None]
-        for task, done in zip(wanted, await self._tasks.replace_many(wanted), strict=True):
-            now_stands = done or await self._tasks.change(task.id, step)
-            if now_stands is not None:
-                known[task.id] = now_stands
-        return list(known.values())
-
-    # -- leases that ran out --------------------------------------------------------------------------------------
-
     async def take_back_expired(self, limit: int = 200) -> list[Task]:
         """Ends the leases that ran out: the tasks are queued again, or failed after `MAX_LOST` losses. Returns them
         as they then stand; those that are final want to be told to their runs."""
@@ -300,28 +200,58 @@ class TaskQueue:
             sort=[("lease_until", Order.ASC)],
             limit=limit,
         )
-        return await self._take_back(overdue, now)
+        return await self._take_back(overdue)
 
     async def take_back_from(self, worker: str, batch: int = 200) -> list[Task]:
         """The same for all tasks of a worker that is known to be dead, whatever their leases say."""
         taken: list[Task] = []
         while held := await self._tasks.find({"state": TaskState.RUNNING.value, "worker": worker}, limit=batch):
-            back = await self._take_back(held, await self._records.now())
+            back = await self._take_back(held)
             if not back:
                 break  # somebody else is at it
             taken += back
         return taken
 
-    async def _take_back(self, tasks: Sequence[Task], now: datetime) -> list[Task]:
-        wanted = [self._lost(task, now) for task in tasks]
-        return [task for task in await self._tasks.replace_many(wanted) if task is not None]
+    async def _take_back(self, tasks: Sequence[Task]) -> list[Task]:
+        now = await self._records.now()
+        written = await self._tasks.replace_many([task_steps.taken_back(task, now) for task in tasks])
+        return [task for task in written if task is not None]
 
-    def _lost(self, task: Task, now: datetime) -> Task:
-        lost = task.lost + 1
-        if lost < MAX_LOST:
-            return self._requeued(task, lost)
-        failure = Failure(code=ErrCode.INTERNAL, message=f"the worker died {lost} times while running this task")
-        # Without its owner: the holder that lost it must not take this end for its own.
-        return task.with_changes(
-            state=TaskState.FAILED, failure=failure, lost=lost, finished_at=now, lease_until=None, owner=None
-        )
+    # -- what the run wants of its tasks --------------------------------------------------------------------------
+
+    async def cancel(self, task_ids: Collection[str]) -> None:
+        """Ends tasks whatever they are at; a worker that holds one learns it from its next look at its leases. Final
+        ones stay as they are."""
+        now = await self._records.now()
+        await self._change_all(task_ids, lambda task: task_steps.cancelled(task, now))
+
+    async def hold(self, wishes: Mapping[str, int]) -> None:
+        """Keeps tasks from being claimed. Those that a worker holds go on, but are not claimed again if it gives them
+        back or dies.
+
+        `wishes` are task ids with the number of the run's event behind the wish. Of hold and unhold the one with the
+        highest number counts, in whatever order and however often they come.
+        """
+        await self._change_all(wishes, lambda task: task_steps.held(task, wishes[task.id]))
+
+    async def unhold(self, wishes: Mapping[str, int]) -> list[Task]:
+        """Lets tasks be claimed again; returns those that can be."""
+        now = await self._records.now()
+        tasks = await self._change_all(wishes, lambda task: task_steps.unheld(task, now, wishes[task.id]))
+        return [task for task in tasks if task.state is TaskState.QUEUED]
+
+    async def time_out(self, seen: Task, why: str) -> Task | None:
+        """Fails a task that has waited, or run, for too long; None if it has moved on from what was seen."""
+        now = await self._records.now()
+        task = await self._tasks.change(seen.id, lambda task: task_steps.timed_out(task, now, seen, why))
+        return task if task is not None and task.state is TaskState.FAILED else None
+
+    async def _change_all(self, task_ids: Collection[str], step: Callable[[Task], Task | None]) -> list[Task]:
+        """Changes many tasks; returns them as they then stand."""
+        known = await self._tasks.get_many(list(task_ids))
+        wanted = [changed for task in known.values() if (changed := step(task)) is not None]
+        for task, done in zip(wanted, await self._tasks.replace_many(wanted), strict=True):
+            stands = done or await self._tasks.change(task.id, step)
+            if stands is not None:
+                known[task.id] = stands
+        return list(known.values())

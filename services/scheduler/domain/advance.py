@@ -12,12 +12,15 @@ from services.scheduler.domain.tasks import retry_at, task_kind
 from shared.model.failure import ErrCode, Failure
 from shared.model.kinds import retry_policy
 from shared.model.pipeline import INPUT
-from shared.model.run import NodeRun, NodeState, OutboxEntry, Run, RunEventType, RunState
-from shared.model.task import Task, TaskState
+from shared.model.run import NodeState, OutboxEntry, Run, RunEventType, RunState
+from shared.model.task import NodeResult, Task, TaskState
 
 
 def advance(run: Run, event: Event, now: datetime) -> tuple[Run, tuple[OutboxEntry, ...]]:
     """The run after an event, and the messages that follow from it (also in the returned run's outbox).
+
+    Commands that are written in the run are taken in first, whatever the event is: they were given before it was heard
+    of, and none that was accepted may get lost because the run ends a moment later.
 
     An event that means nothing in this state (late, repeated, of an older attempt) returns the very same run and no
     messages. Guarantees: a node is queued once per attempt and only when its join mode allows it (G3); what is final
@@ -25,41 +28,31 @@ def advance(run: Run, event: Event, now: datetime) -> tuple[Run, tuple[OutboxEnt
     a timer (G5).
     """
     step = Step(run, now)
+    if run.state is RunState.REQUESTED and (run.commands or isinstance(event, Begin)):
+        _begin(step)
+    obey(step)
     match event:
-        case Begin():
-            _begin(step)
+        case Begin() | Obey() | Tick():
+            pass
         case Ended(task=task):
             _ended(step, task)
-        case Obey():
-            if run.commands and run.state is RunState.REQUESTED:
-                _begin(step)
-            obey(step)
-        case Tick():
-            _tick(step)
         case _:
             assert_never(event)
+    if step.changed or isinstance(event, Tick):
+        _queue_due(step)
+    if step.changed and not step.run.state.final:
+        step.settle()
     return step.outcome()
 
 
 def _begin(step: Step) -> None:
-    """Starts a requested run with its input node. A rerun begins with what it took over."""
-    if step.run.state is not RunState.REQUESTED:
-        return
+    """The run is under way; what starts first is found by the graph. A rerun begins with what it took over."""
     step.change(state=RunState.RUNNING, started_at=step.now)
     step.tell(RunEventType.RUN_STARTED)
     for index, node in enumerate(step.nodes):
         if node.reused is not None:
             message = f"made by run {node.reused.run_id}"
             step.change_node(index, sequence=step.tell(RunEventType.NODE_REUSED, node=index, message=message))
-    start = next(index for index, node in enumerate(step.run.nodes) if node.kind == INPUT)
-    if step.nodes[start].state is NodeState.PENDING:
-        if not step.run.skip_probe:
-            step.queue(start, [])
-            return
-        step.nodes[start] = NodeRun(
-            state=NodeState.SUCCEEDED, source=step.run.input, started_at=step.now, finished_at=step.now
-        )
-    step.settle()
 
 
 def _ended(step: Step, task: Task) -> None:
@@ -69,32 +62,29 @@ def _ended(step: Step, task: Task) -> None:
     node = step.nodes[task.node]
     if node.state is not NodeState.QUEUED or node.attempt != task.attempt:
         return
-    if task.state is TaskState.SUCCEEDED and task.result is not None:
-        _succeeded(step, task)
+    if task.state is TaskState.SUCCEEDED:
+        _succeeded(step, task, task.result or NodeResult())
     elif task.state is TaskState.FAILED:
         _failed(step, task, task.failure or Failure(code=ErrCode.INTERNAL, message="no reason was given"))
     elif task.state is TaskState.CANCELLED:
         _failed(step, task, Failure(code=ErrCode.INTERNAL, message="the task was cancelled"))
-    else:
-        return
-    step.settle()
 
 
-def _succeeded(step: Step, task: Task) -> None:
+def _succeeded(step: Step, task: Task, result: NodeResult) -> None:
     sequence = step.tell(RunEventType.NODE_SUCCEEDED, node=task.node, attempt=task.attempt)
     step.change_node(
         task.node,
         state=NodeState.SUCCEEDED,
         # What was written stands in the task and in the output records; thousands of HLS segments would make every
         # later write of the run heavy.
-        result=task.result.model_copy(update={"outputs": ()}) if task.result else None,
+        result=result.model_copy(update={"outputs": ()}),
         failure=None,
         started_at=task.claimed_at,
         finished_at=task.finished_at or step.now,
         sequence=sequence,
     )
-    if step.run.nodes[task.node].kind == INPUT and task.result and task.result.metadata is not None:
-        step.change(metadata=task.result.metadata)
+    if step.run.nodes[task.node].kind == INPUT and result.metadata is not None:
+        step.change(metadata=result.metadata)
 
 
 def _failed(step: Step, task: Task, failure: Failure) -> None:
@@ -119,7 +109,7 @@ def _failed(step: Step, task: Task, failure: Failure) -> None:
         step.change(failure=failure)
 
 
-def _tick(step: Step) -> None:
+def _queue_due(step: Step) -> None:
     """Queues the retries that are due."""
     if step.run.state is not RunState.RUNNING:
         return

@@ -58,6 +58,8 @@ def verdict(run: Run, states: Sequence[NodeRun], index: int, before: Sequence[in
         return Start(fine)
     if waits:
         return None
+    if not before:
+        return Start(())
     bad = next((predecessor for predecessor, edge in edges.items() if edge is Edge.BAD), None)
     if bad is not None:
         return Skip(f"node {bad} ({run.nodes[bad].kind}) {states[bad].state.value}", unchosen=False)

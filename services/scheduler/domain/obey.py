@@ -6,7 +6,6 @@ from typing import assert_never
 
 from services.scheduler.domain.step import Step
 from shared.model.commands import refusal
-from shared.model.pipeline import INPUT
 from shared.model.run import Command, CommandKind, NodeState, RunEventType, RunState
 
 
@@ -52,35 +51,29 @@ def _cancel(step: Step) -> None:
 
 def _pause(step: Step) -> None:
     step.change(state=RunState.PAUSED)
-    step.tell(RunEventType.RUN_PAUSED)
+    sequence = step.tell(RunEventType.RUN_PAUSED)
     for index, node in enumerate(step.nodes):
         if node.state is NodeState.QUEUED:
-            step.signal_task("hold", index)
+            step.signal_task("hold", index, sequence)
 
 
 def _resume(step: Step) -> None:
     step.change(state=RunState.RUNNING)
-    step.tell(RunEventType.RUN_RESUMED)
+    sequence = step.tell(RunEventType.RUN_RESUMED)
     for index, node in enumerate(step.nodes):
         if node.state is NodeState.QUEUED:
-            step.signal_task("unhold", index)
-        elif node.state is NodeState.WAITING and node.due_at is not None and node.due_at <= step.now:
-            step.requeue(index)
-    step.settle()
+            step.signal_task("unhold", index, sequence)
 
 
 def _retry(step: Step, index: int) -> None:
     """Tries a node again with a fresh count of attempts; what was skipped because of it waits for it again."""
     node = step.nodes[index]
     step.tell(RunEventType.NODE_RESET, node=index, attempt=node.attempt)
-    step.change_node(index, fresh_at=node.attempt, state=NodeState.WAITING, due_at=step.now, finished_at=None)
-    if step.run.nodes[index].kind == INPUT:
-        step.change(failure=None)
+    step.change_node(
+        index, fresh_at=node.attempt, state=NodeState.WAITING, due_at=step.now, finished_at=None, sequence=None
+    )
     for follower in _skipped_after(step, index):
         step.change_node(follower, state=NodeState.PENDING, reason=None, finished_at=None, sequence=None)
-    if step.run.state is RunState.RUNNING:
-        step.requeue(index)
-    step.settle()
 
 
 def _skipped_after(step: Step, index: int) -> set[int]:

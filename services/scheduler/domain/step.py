@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from services.scheduler.domain.edges import Reached, Skip, Start, verdict
 from services.scheduler.domain.rules import decide
 from services.scheduler.domain.tasks import due_at, source_of, task_for
 from shared.ids import task_id
-from shared.model.pipeline import RULES, predecessors
+from shared.model.pipeline import INPUT, RULES, predecessors
 from shared.model.run import (
     NodeRun,
     NodeState,
@@ -79,21 +81,22 @@ class Step:
         )
         self.messages.append(OutboxEntry(kind="task", task=task_for(self.current(), index, self.now)))
 
-    def signal_task(self, kind: str, index: int) -> None:
-        """Lets the task of a queued node be cancelled, held or let go of."""
+    def signal_task(self, kind: Literal["cancel", "hold", "unhold"], index: int, sequence: int | None = None) -> None:
+        """Lets the task of a queued node be cancelled, held or let go of. `sequence` is the event behind it, which
+        tells an older wish from a newer one."""
         attempt = task_id(self.run.id, index, self.nodes[index].attempt, self.run.epoch)
-        self.messages.append(OutboxEntry.model_validate({"kind": kind, "task_id": attempt}))
+        self.messages.append(OutboxEntry(kind=kind, task_id=attempt, sequence=sequence))
 
     def settle(self) -> None:
         """Follows the graph until nothing more can be decided, and ends the run when all nodes are final. While the run
         is paused nothing is queued."""
         before = predecessors(self.run.nodes)
-        open_nodes = [index for index, node in enumerate(self.nodes) if node.state is NodeState.PENDING]
-        moved = True
-        while moved and open_nodes:
-            decided = [index for index in open_nodes if self._decide(index, before[index])]
-            moved = bool(decided)
-            open_nodes = [index for index in open_nodes if self.nodes[index].state is NodeState.PENDING]
+        looks = deque(index for index, node in enumerate(self.nodes) if node.state is NodeState.PENDING)
+        while looks:
+            index = looks.popleft()
+            if self.nodes[index].state is NodeState.PENDING and self._decide(index, before[index]):
+                # A node is looked at again only for what was just decided before it: large graphs stay cheap.
+                looks += self.run.nodes[index].successors
         if all(node.state.final for node in self.nodes):
             self._finish()
 
@@ -113,6 +116,14 @@ class Step:
                         "finished_at": self.now,
                         "sequence": sequence,
                     }
+                )
+            case Start() if self.run.skip_probe and self.run.nodes[index].kind == INPUT:
+                self.change_node(
+                    index,
+                    state=NodeState.SUCCEEDED,
+                    source=self.run.input,
+                    started_at=self.now,
+                    finished_at=self.now,
                 )
             case Start(after) if self.run.nodes[index].kind == RULES:
                 self._choose(index, after)
@@ -143,13 +154,18 @@ class Step:
         self.end(RunState.FAILED if failed else RunState.SUCCEEDED)
 
     def end(self, state: RunState) -> None:
-        """The run is final."""
-        self.change(state=state, finished_at=self.now)
+        """The run is final; there is nothing left to command."""
+        self.change(state=state, finished_at=self.now, commands=())
         self.tell(RunEventType.RUN_FINISHED, state=state.value)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is other than before."""
+        return self.run is not self._before or bool(self.messages) or self.nodes != list(self._before.node_runs)
 
     def outcome(self) -> tuple[Run, tuple[OutboxEntry, ...]]:
         """The new run with its outbox and timer, or the old one untouched."""
-        if self.run is self._before and not self.messages and self.nodes == list(self._before.node_runs):
+        if not self.changed:
             return self._before, ()
         messages = tuple(self.messages)
         run = self.run.model_copy(

@@ -82,23 +82,29 @@ OUTBOX_PATIENCE = timedelta(seconds=2)
 def due_at(run: Run, now: datetime) -> datetime | None:
     """When somebody must look at the run again though no message came. None only for a final run whose messages
     are all out: every other run has a timer (G5)."""
-    if run.outbox:
-        return now + OUTBOX_PATIENCE
-    if run.state.final:
-        return None
+    timers = [now + OUTBOX_PATIENCE] if run.outbox else []
+    if not run.state.final:
+        age = now - (run.started_at or run.created_at)
+        timers.append(now + min(max(age / 4, WATCH_MIN), WATCH_MAX))
     if run.commands:
-        return now
-    age = now - (run.started_at or run.created_at)
-    timers = [now + min(max(age / 4, WATCH_MIN), WATCH_MAX)]
-    for index, state in enumerate(run.node_runs):
-        if state.state is NodeState.WAITING and state.due_at and run.state is RunState.RUNNING:
-            timers.append(state.due_at)
-        elif state.state is NodeState.QUEUED and (expires := queued_until(run, index)) and expires > now:
-            timers.append(expires)
-    return min(timers)
+        timers.append(now)
+    if run.state is RunState.RUNNING:
+        # What is past has happened: retries that are due are queued, tasks that waited too long were claimed in time.
+        timers += [moment for index in range(len(run.nodes)) if (moment := _awaited(run, index)) and moment > now]
+    return min(timers, default=None)
 
 
-def queued_until(run: Run, index: int) -> datetime | None:
-    """Until when a queued node's task may wait for a worker. Time spent paused counts."""
-    node, queued_at = run.nodes[index], run.node_runs[index].queued_at
-    return None if queued_at is None else queued_at + time_limits(task_kind(node.kind), node.timeouts).queued
+def _awaited(run: Run, index: int) -> datetime | None:
+    """When something becomes due for this node."""
+    node = run.node_runs[index]
+    if node.state is NodeState.WAITING:
+        return node.due_at
+    if node.state is NodeState.QUEUED and node.queued_at is not None:
+        return queued_until(run, index, node.queued_at)
+    return None
+
+
+def queued_until(run: Run, index: int, queued_at: datetime) -> datetime:
+    """Until when a node's task may wait for a worker if it has been ready since `queued_at`."""
+    node = run.nodes[index]
+    return queued_at + time_limits(task_kind(node.kind), node.timeouts).queued

@@ -169,14 +169,16 @@ def test_task_that_ended_without_a_failure_fails_its_node(members: dict[str, Any
     assert message in (run.node_runs[1].failure or BROKEN).message
 
 
-def test_task_that_is_not_final_or_has_no_result_means_nothing() -> None:
+def test_task_that_is_not_final_means_nothing() -> None:
     run, tasks = probed(a_chain())
-    for task in (
-        tasks[1],
-        tasks[1].with_changes(state=TaskState.RUNNING),
-        ended(tasks[1]).with_changes(result=None),
-    ):
+    for task in (tasks[1], tasks[1].with_changes(state=TaskState.RUNNING)):
         assert advance(run, Ended(task), T0) == (run, ())
+
+
+def test_success_without_a_result_is_no_reason_to_wait_for_ever() -> None:
+    run, tasks = probed(a_chain())
+    run, _ = step(run, Ended(ended(tasks[1]).with_changes(result=None)))
+    assert (run.state, run.node_runs[1].result) == (RunState.SUCCEEDED, NodeResult())
 
 
 def test_retryable_failure_waits_longer_each_time_and_is_then_final() -> None:
