@@ -11,7 +11,7 @@ from services.scheduler.domain.edges import Reached, Skip, Start, verdict
 from services.scheduler.domain.rules import decide
 from services.scheduler.domain.tasks import due_at, source_of, task_for
 from shared.ids import task_id
-from shared.model.pipeline import INPUT, RULES, predecessors
+from shared.model.pipeline import INPUT, RULES, Join, predecessors
 from shared.model.run import (
     NodeRun,
     NodeState,
@@ -92,11 +92,18 @@ class Step:
         is paused nothing is queued."""
         before = predecessors(self.run.nodes)
         looks = deque(index for index, node in enumerate(self.nodes) if node.state is NodeState.PENDING)
+        awaited = {index: sum(not self.nodes[one].state.final for one in before[index]) for index in looks}
         while looks:
             index = looks.popleft()
-            if self.nodes[index].state is NodeState.PENDING and self._decide(index, before[index]):
-                # A node is looked at again only for what was just decided before it: large graphs stay cheap.
-                looks += self.run.nodes[index].successors
+            if self.nodes[index].state is not NodeState.PENDING or not self._decide(index, before[index]):
+                continue
+            if self.nodes[index].state.final:
+                # A join of any may have started long ago and not be among those that wait.
+                for successor in (one for one in self.run.nodes[index].successors if one in awaited):
+                    awaited[successor] -= 1
+                    # Looked at again only when that may decide it: graphs of a thousand nodes stay cheap.
+                    if not awaited[successor] or self.run.nodes[successor].join is Join.ANY:
+                        looks.append(successor)
         if all(node.state.final for node in self.nodes):
             self._finish()
 

@@ -6,50 +6,16 @@ from typing import Any
 import pytest
 
 from services.scheduler.domain.advance import advance
-from services.scheduler.domain.events import Begin, Ended, Event, Tick
+from services.scheduler.domain.events import Begin, Ended, Tick
 from services.scheduler.domain.step import NOTIFY_PATIENCE
 from services.scheduler.domain.tasks import OUTBOX_PATIENCE, WATCH_MAX, WATCH_MIN, due_at, retry_at
 from shared.ids import task_id
-from shared.model.failure import ErrCode, Failure
 from shared.model.kinds import PROBE, RetryPolicy
 from shared.model.pipeline import Node, NotifyMode
-from shared.model.run import NodeState, OutboxEntry, Run, RunEventType, RunState
-from shared.model.task import Lane, NodeResult, Task, TaskState
+from shared.model.run import NodeState, RunEventType, RunState
+from shared.model.task import Lane, NodeResult, TaskState
 from tests.builders import T0, a_chain, a_diamond, a_graph, a_media, a_notification, a_run, ended
-
-BROKEN = Failure(code=ErrCode.SOURCE_FILE, message="damaged")
-FLAKY = Failure(code=ErrCode.INTERNAL, message="storage", retryable=True)
-
-
-def step(run: Run, event: Event, now: Any = T0) -> tuple[Run, list[Task]]:
-    """Advances; returns the tasks that the step wants queued."""
-    after, messages = advance(run, event, now)
-    return after, tasks_of(messages)
-
-
-def tasks_of(messages: tuple[OutboxEntry, ...]) -> list[Task]:
-    return [entry.task for entry in messages if entry.task is not None]
-
-
-def told(run: Run) -> list[tuple[str, int | None]]:
-    return [(event.type.value, event.node) for event in run.history]
-
-
-def states(run: Run) -> list[str]:
-    return [node.state.value for node in run.node_runs]
-
-
-def begun(nodes: tuple[Node, ...], **members: Any) -> tuple[Run, Task]:
-    run, [probe] = step(a_run(nodes, **members), Begin())
-    return run, probe
-
-
-def probed(nodes: tuple[Node, ...], **members: Any) -> tuple[Run, dict[int, Task]]:
-    """A run whose input node has succeeded, and the tasks of the nodes behind it."""
-    run, probe = begun(nodes, **members)
-    run, tasks = step(run, Ended(ended(probe, result=NodeResult(metadata={"Duration": 5}))))
-    return run, {task.node: task for task in tasks}
-
+from tests.unit.scheduler.moves import BROKEN, FLAKY, begun, probed, states, step, told
 
 # -- begin --------------------------------------------------------------------------------------------------------
 
