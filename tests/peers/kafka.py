@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import shutil
 import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 from services.local.bus_check import kafka_answers
 from services.local.ports import LOOPBACK, PortChoice
@@ -39,6 +38,14 @@ class Kafka:
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings().items()))
+
+    @classmethod
+    def fetched(cls, folder: Path) -> Self:
+        """A broker that is not started yet. Raises ToolMissing if `tests.peers.fetch` has not fetched it."""
+        jar_folder = jars()
+        if jar_folder is None:
+            raise ToolMissing("Apache Kafka has not been fetched; `make test-kafka` does it with Java 17+ and Maven")
+        return cls(folder, jar_folder, java(WHAT))
 
     @property
     def pid(self) -> int:
@@ -130,20 +137,6 @@ class Kafka:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(STOP_S)
-
-
-@contextlib.contextmanager
-def kafka(folder: Path) -> Iterator[Kafka]:
-    """A started broker, gone at the end. Raises ToolMissing if it has not been fetched."""
-    jar_folder = jars()
-    if jar_folder is None:
-        raise ToolMissing("Apache Kafka has not been fetched; `make test-kafka` does it with Java 17+ and Maven")
-    broker = Kafka(folder, jar_folder, java(WHAT))
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.kill()
 
 
 def _trouble(address: str) -> str | None:

@@ -26,7 +26,16 @@ def fetch() -> Path:
 
     def copy(folder: Path) -> None:
         subprocess.run(
-            [maven, "-B", "-q", "-Dstyle.color=never", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"],
+            [
+                maven,
+                "-B",
+                "-q",
+                "-Dstyle.color=never",
+                "-f",
+                str(POM),
+                "dependency:copy-dependencies",
+                f"-DoutputDirectory={folder}",
+            ],
             check=True,
             timeout=FETCH_S,
         )
