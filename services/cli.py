@@ -46,7 +46,11 @@ def up(
         str | None, typer.Option(help="First part of the input bucket's name, <name>-<app id>. Default: media.")
     ] = None,
     s3_port: Annotated[int | None, typer.Option(help="Port of the S3 storage. Default: a free one.")] = None,
-    kafka_port: Annotated[int | None, typer.Option(help="Port of the Kafka broker. Default: a free one.")] = None,
+    kafka: Annotated[
+        str | None,
+        typer.Option(help="host:port,... of a Kafka cluster to use. Default: an embedded broker."),
+    ] = None,
+    kafka_port: Annotated[int | None, typer.Option(help="Port of the embedded broker. Default: a free one.")] = None,
 ) -> None:
     """Run everything on this machine: broker, storage and all services. Stop with Ctrl-C.
 
@@ -63,6 +67,7 @@ def up(
         "state_url": state_url,
         "name": name,
         "s3_port": s3_port,
+        "kafka": kafka,
         "kafka_port": kafka_port,
     }
     try:

@@ -22,13 +22,18 @@ def _read_server(text: str) -> tuple[str, int]:
     return found["name"] or found["ipv6"], int(found["port"])
 
 
-def _read_servers(text: str) -> tuple[tuple[str, int], ...]:
+def read_servers(text: str) -> tuple[tuple[str, int], ...]:
+    """(host, port) of each server in `host:port,host:port`. Raises ValueError."""
     return tuple(_read_server(part.strip()) for part in text.split(","))
 
 
 def _checked_servers(text: str) -> str:
-    _read_servers(text)
+    read_servers(text)
     return text
+
+
+KafkaServers = Annotated[str, AfterValidator(_checked_servers)]
+"""Bootstrap servers, `host:port` separated by commas; an IPv6 address in brackets."""
 
 
 _URL = re.compile(r"(?P<scheme>[a-z+]+://)(?:[^@/?]*@)?(?P<place>[^@/?]*(?:/[^@?]*)?)(?:\?[^@]*)?")
@@ -52,8 +57,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="REELWAY_", frozen=True, extra="ignore")
 
-    kafka: Annotated[str, AfterValidator(_checked_servers)] = "127.0.0.1:9092"
-    """Bootstrap servers, host:port separated by commas; an IPv6 address in brackets."""
+    kafka: KafkaServers = "127.0.0.1:9092"
     topic_prefix: str = Field(default="reelway.", pattern=r"^[A-Za-z0-9._-]*$")
     """Put before every topic and consumer group."""
     partitions: int = Field(default=6, ge=1, le=1000)
@@ -91,7 +95,7 @@ class ServiceSettings(BaseSettings):
     @property
     def kafka_servers(self) -> tuple[tuple[str, int], ...]:
         """(host, port) of every bootstrap server; an IPv6 host without its brackets."""
-        return _read_servers(self.kafka)
+        return read_servers(self.kafka)
 
 
 NetworkList = Annotated[tuple[str, ...], NoDecode]

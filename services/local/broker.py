@@ -6,22 +6,16 @@ it is restarted once it is too big. Topics and offsets are gone then; services d
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
-
+from services.local.bus_check import kafka_answers
 from services.local.embedded_env import embedded_env
 from services.local.errors import EmbeddedServerMissing
 from services.local.ports import LOOPBACK
 from services.local.process_spec import ProcessSpec
-
-CHECK_TIMEOUT_S = 2.0
 
 
 def broker_binary(folder: Path) -> Path:
@@ -66,24 +60,7 @@ def broker_spec(folder: Path, log: Path, port: int, rss_limit_bytes: int) -> Pro
         env=embedded_env(folder),
         log=log,
         cwd=folder,
-        ready=lambda: broker_answers(port),
+        ready=lambda: kafka_answers(f"{LOOPBACK}:{port}"),
         grace_s=2,
         rss_limit_bytes=rss_limit_bytes,
     )
-
-
-async def broker_answers(port: int) -> str | None:
-    """None if a Kafka client can read the cluster's metadata."""
-    kind: Any = AIOKafkaClient  # it has no types
-    client = kind(bootstrap_servers=f"{LOOPBACK}:{port}", request_timeout_ms=int(CHECK_TIMEOUT_S * 1000))
-    try:
-        # A bare connection first: the client logs an error for every refused one.
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(LOOPBACK, port)
-            writer.close()
-            await client.bootstrap()
-    except (TimeoutError, OSError, KafkaError) as error:
-        return f"no Kafka metadata from {LOOPBACK}:{port} ({type(error).__name__})"
-    finally:
-        await client.close()
-    return None

@@ -17,6 +17,7 @@ from rich.console import Console
 from services.local import leftovers
 from services.local.announcer import Announcer
 from services.local.broker import broker_spec
+from services.local.bus_check import wait_for_kafka
 from services.local.credentials import load_or_create
 from services.local.data_folder import DataFolder, write_private
 from services.local.errors import NotReady
@@ -142,23 +143,27 @@ class Launcher:
         deadline = began + settings.ready_timeout_s
         credentials = load_or_create(folder.credentials, settings.name)
         ports = PortChoice()
-        api_port, kafka_port = ports.take(settings.api_port), ports.take(settings.kafka_port)
+        api_port = ports.take(settings.api_port)
+        kafka_port = None if settings.kafka else ports.take(settings.kafka_port)
         storage_ports = StoragePorts.choose(ports, settings.s3_port)
         storage = EmbeddedStorage(folder.objects, folder.logs, storage_ports, credentials, client)
         sockets = [str(path) for path in storage.sockets()]
         write_private(folder.launch, orjson.dumps({"launch": self._launch, "sockets": sockets}))
         storage.prepare()
         say.info("starting", f"starting in {folder.root}")
-        broker_limit = settings.broker_rss_limit_mb * MEGABYTE
-        broker = broker_spec(folder.run, folder.logs / "broker.log", kafka_port, broker_limit)
-        await supervisor.start([storage.front_spec(), broker])
+        servers = [storage.front_spec()]
+        if kafka_port is not None:
+            broker_limit = settings.broker_rss_limit_mb * MEGABYTE
+            servers.append(broker_spec(folder.run, folder.logs / "broker.log", kafka_port, broker_limit))
+        await supervisor.start(servers)
         await supervisor.wait_ready(deadline - time.monotonic())
         await supervisor.start([storage.volume_spec()])
         await supervisor.wait_ready(deadline - time.monotonic())
         wiring = Wiring(
             folder=folder,
             credentials=credentials,
-            kafka=f"{LOOPBACK}:{kafka_port}",
+            kafka=settings.kafka or f"{LOOPBACK}:{kafka_port}",
+            kafka_is_embedded=settings.kafka is None,
             s3_endpoint=storage.endpoint,
             state_url=settings.state_url or sqlite_url(folder.state),
             api_port=api_port,
@@ -167,6 +172,8 @@ class Launcher:
             stop_grace_s=settings.stop_grace_s,
         )
         await _ensure_bucket(wiring)
+        if settings.kafka is not None:
+            await wait_for_kafka(settings.kafka, deadline - time.monotonic(), say)
         say.info("servers_ready", f"broker and storage are ready after {time.monotonic() - began:.1f} s")
         await supervisor.start(self._services(wiring))
         await supervisor.wait_ready(max(deadline - time.monotonic(), 1))

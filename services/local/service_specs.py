@@ -30,6 +30,7 @@ class Wiring:
     folder: DataFolder
     credentials: LocalCredentials
     kafka: str
+    kafka_is_embedded: bool
     s3_endpoint: str
     state_url: str
     api_port: int
@@ -72,12 +73,7 @@ def service_env(wiring: Wiring, name: str, health_ports: Mapping[str, int]) -> d
         **with_source_root(os.environ),
         **loopback_without_proxy(os.environ),
         "PYTHONUNBUFFERED": "1",
-        "REELWAY_KAFKA": wiring.kafka,
-        # The embedded broker keeps nothing over a restart and has one node.
-        "REELWAY_KAFKA_FORGETS": "true",
-        "REELWAY_FETCH_WAIT_MS": "15",
-        "REELWAY_REPLICATION": "1",
-        "REELWAY_IDEMPOTENT_PRODUCER": "false",
+        **_bus_env(wiring),
         "REELWAY_STATE_URL": wiring.state_url,
         "REELWAY_S3_ENDPOINT": wiring.s3_endpoint,
         "REELWAY_S3_ACCESS_KEY": credentials.s3_access_key,
@@ -109,6 +105,21 @@ def service_env(wiring: Wiring, name: str, health_ports: Mapping[str, int]) -> d
             if (grace_s := math.floor(stop_timeout_s - GIVE_BACK_S)) >= 0:
                 env["REELWAY_GRACE_S"] = str(grace_s)
     return env
+
+
+def _bus_env(wiring: Wiring) -> dict[str, str]:
+    """Of the embedded broker we know what it can; a cluster is used as the user's variables say."""
+    if not wiring.kafka_is_embedded:
+        idempotent = os.environ.get("REELWAY_IDEMPOTENT_PRODUCER", "true")
+        return {"REELWAY_KAFKA": wiring.kafka, "REELWAY_IDEMPOTENT_PRODUCER": idempotent}
+    return {
+        "REELWAY_KAFKA": wiring.kafka,
+        # It keeps nothing over a restart, has one node, and waits the time of a fetch out.
+        "REELWAY_KAFKA_FORGETS": "true",
+        "REELWAY_FETCH_WAIT_MS": "15",
+        "REELWAY_REPLICATION": "1",
+        "REELWAY_IDEMPOTENT_PRODUCER": "false",
+    }
 
 
 async def healthy(client: httpx.AsyncClient, url: str) -> str | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.settings import KafkaServers
 
 
 def default_data_folder() -> Path:
@@ -30,7 +32,10 @@ class LocalSettings(BaseSettings):
     """Where the services keep state; None for SQLite in the data folder."""
     api_port: int | None = Field(default=None, ge=1, le=65535)
     s3_port: int | None = Field(default=None, ge=1, le=65535)
+    kafka: KafkaServers | None = None
+    """A Kafka cluster to use; None for the embedded broker."""
     kafka_port: int | None = Field(default=None, ge=1, le=65535)
+    """Port of the embedded broker; None for a free one."""
 
     ready_timeout_s: float = Field(default=90, gt=0)
     """How long everything together may take to become ready."""
@@ -45,3 +50,10 @@ class LocalSettings(BaseSettings):
     """How often memory and log sizes are looked at."""
     log_limit_mb: int = Field(default=20, ge=1)
     """Above this a log file is copied to `<name>.log.1` and emptied."""
+
+    @field_validator("kafka_port")
+    @classmethod
+    def _only_of_the_embedded_broker(cls, port: int | None, info: ValidationInfo) -> int | None:
+        if port is not None and info.data.get("kafka") is not None:
+            raise ValueError("it is the port of the embedded broker, which --kafka replaces")
+        return port

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import boto3
 import psutil
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from botocore.config import Config
 from tencentcloud.common import credential
@@ -28,6 +29,8 @@ from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.mps.v20190612 import models, mps_client
 
 from tests.contract.state.secantus import Secantus
+from tests.peers.kafka import Kafka
+from tests.peers.tools import ToolMissing
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "examples" / "bigbuckbunny.mp4"
@@ -96,6 +99,16 @@ class Stack:
     process: subprocess.Popen[bytes] | None = None
     ready: dict[str, Any] = field(default_factory=dict)
     mongo: Secantus | None = None
+    kafka: Kafka | None = None
+    """The bus if it is not the embedded broker: with REELWAY_TEST_BUS=kafka every stack has one of its own."""
+
+    def __post_init__(self) -> None:
+        if os.environ.get("REELWAY_TEST_BUS") == "kafka":
+            try:
+                self.kafka = Kafka.fetched(self.data.with_name(f"{self.data.name}-kafka"))
+            except ToolMissing as missing:
+                pytest.skip(str(missing))
+            self.arguments = (*self.arguments, "--kafka", self.kafka.address)
 
     @property
     def ready_file(self) -> Path:
@@ -104,6 +117,8 @@ class Stack:
     def start(self, within_s: float = 90) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
         self.ready = {}
+        if self.kafka is not None:
+            self.kafka.start()
         log = (self.data / "e2e-launcher.log").open("ab")
         self.process = subprocess.Popen(
             [
@@ -140,14 +155,24 @@ class Stack:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(40)
             self.process = None
+        if self.kafka is not None:
+            self.kafka.stop()
 
     def pid(self, name: str) -> int:
+        if name == "broker" and self.kafka is not None:
+            return self.kafka.pid
         self.refresh()
         return int(self.ready["pids"][name])
 
     def kill(self, name: str) -> int:
-        """Kills a process of the stack as if the machine had done it; returns the pid it had."""
+        """Kills a process of the stack as if the machine had done it; returns the pid it had.
+
+        The embedded broker forgets everything then, and "broker" means that on Apache Kafka too.
+        """
         pid = self.pid(name)
+        if name == "broker" and self.kafka is not None:
+            self.kafka.lose()
+            return pid
         os.kill(pid, signal.SIGKILL)
         return pid
 

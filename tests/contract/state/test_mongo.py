@@ -14,17 +14,26 @@ from shared.adapters import mongo
 from shared.adapters.mongo import MongoStateStore
 from shared.adapters.state_url import open_state
 from shared.ports.state import DuplicateKey, StateUnavailable
-from tests.contract.state.secantus import Secantus, free_port, secantus
+from tests.contract.conftest import WIRE_SERVERS
+from tests.contract.state.ferretdb import FerretDb
+from tests.contract.state.secantus import Secantus
 from tests.contract.state.stores import SPECS, put, thing
+from tests.contract.state.wire_server import WireServer, free_port
+from tests.peers.tools import ToolMissing
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Secantus]:
-    with secantus(tmp_path / "secantus") as running:
+@pytest.fixture(params=WIRE_SERVERS)
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WireServer]:
+    """One that may be killed."""
+    try:
+        made = Secantus(tmp_path) if request.param == "secantus" else FerretDb.built(tmp_path)
+    except ToolMissing as missing:
+        pytest.skip(str(missing))
+    with made as running:
         yield running
 
 
-async def test_a_dead_server_makes_every_call_unavailable_and_a_new_one_has_the_data(server: Secantus) -> None:
+async def test_a_dead_server_makes_every_call_unavailable_and_a_new_one_has_the_data(server: WireServer) -> None:
     store = await MongoStateStore.open(server.url("x"), "x", SPECS)
     await put(store, thing("a", tenant="t", name="n"))
     server.kill()
@@ -59,7 +68,7 @@ async def test_an_absent_server_is_unavailable_at_once() -> None:
     assert time.monotonic() - began < 5
 
 
-async def test_opening_again_with_the_same_rules_is_no_trouble(mongo_wire: Secantus) -> None:
+async def test_opening_again_with_the_same_rules_is_no_trouble(mongo_wire: WireServer) -> None:
     for _ in range(2):
         store = await MongoStateStore.open(mongo_wire.url("again"), "again", SPECS)
         await store.close()

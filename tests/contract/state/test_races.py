@@ -10,8 +10,8 @@ from shared.adapters.mongo import MongoStateStore
 from shared.adapters.sqlite import SqliteStateStore
 from shared.ports.state import DuplicateKey, StateStore
 from tests.contract.state.racer import add
-from tests.contract.state.secantus import Secantus
 from tests.contract.state.stores import SPECS, Opener, put, thing
+from tests.contract.state.wire_server import WireServer
 
 
 async def test_concurrent_changes_of_one_document_all_count(store: StateStore) -> None:
@@ -95,7 +95,7 @@ async def test_processes_that_share_a_sqlite_file_lose_no_change(tmp_path: Path)
     await store.close()
 
 
-async def test_processes_that_share_a_mongo_database_lose_no_change(mongo_wire: Secantus) -> None:
+async def test_processes_that_share_a_mongo_database_lose_no_change(mongo_wire: WireServer) -> None:
     url = mongo_wire.url("reelway_race")
     await race(url, 3, 20)
     store = await MongoStateStore.open(url, "reelway_race", SPECS)

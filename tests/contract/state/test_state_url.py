@@ -10,8 +10,8 @@ from shared.adapters.memory import MemoryStateStore
 from shared.adapters.mongo import MongoStateStore
 from shared.adapters.sqlite import SqliteStateStore
 from shared.adapters.state_url import BadStateUrl, open_state
-from tests.contract.state.secantus import Secantus
 from tests.contract.state.stores import SPECS, thing
+from tests.contract.state.wire_server import WireServer
 
 
 async def test_memory() -> None:
@@ -26,7 +26,7 @@ async def test_sqlite_with_four_slashes_and_odd_letters(tmp_path: Path) -> None:
     assert (tmp_path / "a b 视频.db").exists()
 
 
-async def test_mongodb(mongo_wire: Secantus) -> None:
+async def test_mongodb(mongo_wire: WireServer) -> None:
     store = await open_state(mongo_wire.url("by_url"), SPECS)
     assert isinstance(store, MongoStateStore)
     await store.close()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,10 @@ from shared.ports.state import StateStore
 from shared.state.records import Records
 from shared.state.task_queue import TaskQueue
 from tests.builders import T0
-from tests.contract.state.secantus import Secantus, secantus
+from tests.contract.conftest import WIRE_SERVERS
+from tests.contract.state.wire_server import WireServer
 
 LEASE = timedelta(seconds=30)
-
-
-@pytest.fixture(scope="session")
-def mongo_wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secantus]:
-    with secantus(tmp_path_factory.mktemp("secantus-queue")) as server:
-        yield server
 
 
 class OnClock:
@@ -60,7 +55,7 @@ class Bench:
         return TaskQueue(Records(self.store), lease)
 
 
-@pytest.fixture(params=["memory", "sqlite", "secantus"])
+@pytest.fixture(params=["memory", "sqlite", *WIRE_SERVERS])
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     match request.param:
         case "memory":
@@ -68,7 +63,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         case "sqlite":
             store = await SqliteStateStore.open(tmp_path / "state.db", collections.ALL)
         case _:
-            server: Secantus = request.getfixturevalue("mongo_wire")
+            server: WireServer = request.getfixturevalue(f"{request.param}_server")
             database = f"queue_{secrets.token_hex(6)}"
             store = await MongoStateStore.open(server.url(database), database, collections.ALL)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -12,7 +13,9 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from services.local.ports import is_free
+from services.local.broker import broker_spec
+from services.local.bus_check import kafka_answers
+from services.local.ports import PortChoice, is_free
 from services.local.ready_file import Ready
 from shared.adapters.s3.store import S3ObjectStore
 from shared.ports.objects import ObjectsUnavailable
@@ -180,6 +183,37 @@ async def test_broker_that_has_grown_too_big_is_restarted_on_its_port(tmp_path: 
         with socket.create_connection((host, int(port)), timeout=5):
             pass
         assert "broker is restarted: it has grown to" in launcher.output
+
+
+async def test_a_kafka_of_the_users_own_is_waited_for_used_and_left_alone(tmp_path: Path) -> None:
+    port = PortChoice().take()
+    kafka = f"127.0.0.1:{port}"
+    spec = broker_spec(tmp_path, tmp_path / "broker.log", port, 1_000_000_000)
+    launcher = await begin(tmp_path / "data", REELWAY_LOCAL_KAFKA=kafka)
+    await eventually(lambda: f"waiting for Kafka: no Kafka metadata from {kafka}" in launcher.output, "it waits", 40)
+    assert not launcher.ready_path.exists()
+    broker = await asyncio.create_subprocess_exec(*spec.argv, cwd=spec.cwd, env=dict(spec.env))
+    try:
+        await eventually(launcher.ready_path.exists, "ready", 40)
+        assert launcher.ready["kafka"] == kafka
+        assert launcher.ready["pids"].keys() == {"storage", "volumes", "trigger", "workers", "guard"}
+        environment = psutil.Process(launcher.ready["pids"]["trigger"]).environ()
+        assert (environment["REELWAY_KAFKA"], environment["REELWAY_IDEMPOTENT_PRODUCER"]) == (kafka, "true")
+        launcher.signal(signal.SIGTERM)
+        assert await launcher.ended() == 0
+        assert broker.returncode is None
+        assert await kafka_answers(kafka) is None
+    finally:
+        broker.kill()
+        await broker.wait()
+
+
+async def test_a_kafka_that_never_answers_is_named(tmp_path: Path) -> None:
+    kafka = f"127.0.0.1:{PortChoice().take()}"
+    launcher = await begin(tmp_path / "data", REELWAY_LOCAL_KAFKA=kafka, REELWAY_LOCAL_READY_TIMEOUT_S="12")
+    assert await launcher.ended(40) == 1
+    assert "not ready: kafka" in launcher.output
+    assert f"no Kafka metadata from {kafka} (ConnectionRefusedError)" in launcher.output
 
 
 async def test_port_that_is_in_use_is_refused_at_once(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from services.local.data_folder import DataFolder
 from services.local.ports import PortChoice
 from services.local.service_specs import SERVICES, Wiring, healthy, service_specs, sqlite_url
 from services.workers.settings import WorkerSettings
+from shared.settings import ServiceSettings
 
 
 @pytest.fixture
@@ -22,6 +24,7 @@ async def wiring(tmp_path: Path) -> AsyncIterator[Wiring]:
             folder=folder,
             credentials=new_credentials("media"),
             kafka="127.0.0.1:1",
+            kafka_is_embedded=True,
             s3_endpoint="http://127.0.0.1:2",
             state_url=sqlite_url(folder.state),
             api_port=3,
@@ -37,6 +40,44 @@ async def test_every_service_has_its_own_health_port_and_log(wiring: Wiring) -> 
     assert len({spec.env["REELWAY_HEALTH_PORT"] for spec in specs}) == len(SERVICES)
     assert len({spec.log for spec in specs}) == len(SERVICES)
     assert {spec.env["REELWAY_STATE_URL"] for spec in specs} == {f"sqlite:///{wiring.folder.root}/state.db"}
+
+
+async def test_what_the_embedded_broker_can_is_no_question_of_taste(
+    wiring: Wiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELWAY_IDEMPOTENT_PRODUCER", "true")
+    monkeypatch.setenv("REELWAY_REPLICATION", "3")
+    for spec in service_specs(wiring):
+        settings = settings_of(spec.env, monkeypatch)
+        assert (settings.kafka, settings.kafka_forgets, settings.fetch_wait_ms) == ("127.0.0.1:1", True, 15)
+        assert (settings.replication, settings.idempotent_producer) == (1, False)
+
+
+async def test_a_kafka_of_the_users_own_is_used_as_the_users_variables_say(
+    wiring: Wiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = replace(wiring, kafka="k1:9092,k2:9092", kafka_is_embedded=False)
+    for spec in service_specs(theirs):
+        settings = settings_of(spec.env, monkeypatch)
+        assert settings.kafka_servers == (("k1", 9092), ("k2", 9092))
+        assert (settings.kafka_forgets, settings.fetch_wait_ms) == (False, 500)
+        assert (settings.replication, settings.idempotent_producer) == (1, True)
+    monkeypatch.setenv("REELWAY_IDEMPOTENT_PRODUCER", "false")
+    monkeypatch.setenv("REELWAY_REPLICATION", "3")
+    for spec in service_specs(theirs):
+        settings = settings_of(spec.env, monkeypatch)
+        assert (settings.replication, settings.idempotent_producer) == (3, False)
+
+
+def settings_of(env: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> ServiceSettings:
+    """What a service with this environment reads."""
+    with monkeypatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("REELWAY_")]:
+            patch.delenv(name)
+        for name, value in env.items():
+            if name.startswith("REELWAY_"):
+                patch.setenv(name, value)
+        return ServiceSettings()
 
 
 async def test_only_the_api_is_told_the_secret_key_of_the_tenant(wiring: Wiring) -> None:
