@@ -81,10 +81,10 @@ class FakeObjects:
             raise ObjectNotFound("no such object", bucket=bucket, key=key)
         return found
 
-    async def list(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+    async def list(self, bucket: str, prefix: str = "", *, after: str = "") -> AsyncIterator[ObjectInfo]:
         self._ask("list", bucket, prefix)
         for (place, key), info in sorted(self.current.items()):
-            if place == bucket and key.startswith(prefix):
+            if place == bucket and key.startswith(prefix) and key > after:
                 # A listing knows neither version nor metadata, but fractions of a second.
                 yield ObjectInfo(bucket, key, info.size, info.etag, info.last_modified + timedelta(microseconds=123000))
 
