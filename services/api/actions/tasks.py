@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
-
 from services.api.actions.schedules import own_pipeline
+from services.api.announcing import announce
 from services.api.buckets import check_buckets, find_input
 from services.api.dependencies import Context
 from services.api.domain.schedules import schedule_id
@@ -26,17 +25,12 @@ from services.api.domain.tasks import (
     session_taken,
 )
 from shared import ids
-from shared.errors import ReelwayError
-from shared.messages.messages import RunRequested
 from shared.metrics import RUNS_STARTED
 from shared.model.run import Run, new_run
 from shared.model.task import Task
 from shared.mps.render import schedule_task
 from shared.mps.schedule import DescribeTaskDetailRequest, DescribeTasksRequest, ProcessMediaRequest
-from shared.ports.publisher import Outgoing
 from shared.ports.state import DuplicateKey, Order
-
-log = structlog.get_logger(__name__)
 
 
 async def process_media(request: ProcessMediaRequest, context: Context) -> dict[str, Any]:
@@ -69,7 +63,7 @@ async def process_media(request: ProcessMediaRequest, context: Context) -> dict[
     except DuplicateKey:
         raise session_error(wish.session_id) from None
     RUNS_STARTED.labels("api").inc()
-    await _announce(run, context)
+    await announce([run.id], context)
     return {"TaskId": run.id}
 
 
@@ -82,20 +76,15 @@ async def _new_run_id(wish: Wish, context: Context) -> str:
         return ids.run_id(context.tenant, "process", context.deps.new_id())
     records = context.deps.records
     used = await records.runs.find(
-        {"tenant": context.tenant, "session_id": wish.session_id}, sort=[("created_at", Order.DESC)], limit=1
+        # A rerun carries the SessionId on, but is no use of it.
+        {"tenant": context.tenant, "session_id": wish.session_id, "rerun_of": None},
+        sort=[("created_at", Order.DESC)],
+        limit=1,
     )
     last = used[0] if used else None
     if session_taken(last, await records.now()):
         raise session_error(wish.session_id)
     return ids.run_id(context.tenant, "process", "session", wish.session_id, last.id if last else "")
-
-
-async def _announce(run: Run, context: Context) -> None:
-    """Tells the scheduler. The run is written and due: if this is lost, the scheduler's sweeper finds it."""
-    try:
-        await context.deps.publisher.publish(Outgoing(context.deps.topics.runs, RunRequested(run_id=run.id)))
-    except ReelwayError as error:
-        log.warning("run not announced, the sweeper will find it", run_id=run.id, error=str(error))
 
 
 async def describe_task_detail(request: DescribeTaskDetailRequest, context: Context) -> dict[str, Any]:
@@ -118,7 +107,7 @@ async def describe_tasks(request: DescribeTasksRequest, context: Context) -> dic
     runs = context.deps.records.runs
     where = {**listing.where, "created_at": listing.created} if listing.created else listing.where
     total = await runs.count(where)
-    found = await _page(listing, context)
+    found = await newest_first(listing, context)
     page, more = found[: listing.limit], len(found) > listing.limit
     return {
         "TaskSet": [render_simple(run) for run in page],
@@ -127,8 +116,8 @@ async def describe_tasks(request: DescribeTasksRequest, context: Context) -> dic
     }
 
 
-async def _page(listing: TaskListing, context: Context) -> list[Run]:
-    """One run more than a page has, to know whether there is another page."""
+async def newest_first(listing: TaskListing, context: Context) -> list[Run]:
+    """A page of runs, and one run more, to know whether there is another page."""
     runs = context.deps.records.runs
     wanted = listing.limit + 1
     created = dict(listing.created)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from hashlib import md5
 from pathlib import Path
@@ -81,7 +81,7 @@ class FakeObjects:
             raise ObjectNotFound("no such object", bucket=bucket, key=key)
         return found
 
-    async def list(self, bucket: str, prefix: str = "", *, after: str = "") -> AsyncIterator[ObjectInfo]:
+    async def list(self, bucket: str, prefix: str = "", *, after: str = "") -> AsyncGenerator[ObjectInfo, None]:
         self._ask("list", bucket, prefix)
         for (place, key), info in sorted(self.current.items()):
             if place == bucket and key.startswith(prefix) and key > after:
