@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
+
 from services.api.actions.schedules import own_pipeline
-from services.api.announcing import announce
 from services.api.buckets import check_buckets, find_input
 from services.api.dependencies import Context
 from services.api.domain.schedules import schedule_id
@@ -25,12 +26,17 @@ from services.api.domain.tasks import (
     session_taken,
 )
 from shared import ids
+from shared.errors import ReelwayError
+from shared.messages.messages import RunRequested
 from shared.metrics import RUNS_STARTED
 from shared.model.run import Run, new_run
 from shared.model.task import Task
 from shared.mps.render import schedule_task
 from shared.mps.schedule import DescribeTaskDetailRequest, DescribeTasksRequest, ProcessMediaRequest
+from shared.ports.publisher import Outgoing
 from shared.ports.state import DuplicateKey, Order
+
+log = structlog.get_logger(__name__)
 
 
 async def process_media(request: ProcessMediaRequest, context: Context) -> dict[str, Any]:
@@ -63,7 +69,7 @@ async def process_media(request: ProcessMediaRequest, context: Context) -> dict[
     except DuplicateKey:
         raise session_error(wish.session_id) from None
     RUNS_STARTED.labels("api").inc()
-    await announce([run.id], context)
+    await _announce(run, context)
     return {"TaskId": run.id}
 
 
@@ -85,6 +91,14 @@ async def _new_run_id(wish: Wish, context: Context) -> str:
     if session_taken(last, await records.now()):
         raise session_error(wish.session_id)
     return ids.run_id(context.tenant, "process", "session", wish.session_id, last.id if last else "")
+
+
+async def _announce(run: Run, context: Context) -> None:
+    """Tells the scheduler. The run is written and due: if this is lost, the scheduler's sweeper finds it."""
+    try:
+        await context.deps.publisher.publish(Outgoing(context.deps.topics.runs, RunRequested(run_id=run.id)))
+    except ReelwayError as error:
+        log.warning("run not announced, the sweeper will find it", run_id=run.id, error=str(error))
 
 
 async def describe_task_detail(request: DescribeTaskDetailRequest, context: Context) -> dict[str, Any]:
