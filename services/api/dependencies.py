@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.api.credentials import CredentialBook
 from services.api.peers import Peers
@@ -13,6 +14,9 @@ from shared.messages.topics import Topics
 from shared.ports.objects import ObjectStore
 from shared.ports.publisher import Publisher
 from shared.state.records import Records
+
+HEADS_AT_ONCE = 16
+"""Of all calls together."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Dependencies:
     peers: Peers
     new_id: Callable[[], str]
     """Makes random ids: request ids, run causes."""
+    head_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HEADS_AT_ONCE))
+    """Around each of the many questions to the storage that one call may have."""
 
 
 @dataclass(frozen=True, slots=True)

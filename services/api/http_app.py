@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.api.dependencies import Dependencies
 from services.api.mps_face import MpsFace
+from services.api.rest.boundary import RestBoundary
+from services.api.rest.router import new_application
 
 
 def create_app(deps: Dependencies) -> FastAPI:
     """The API. It starts and stops nothing: whoever made the dependencies ends them."""
-    app = FastAPI(title="Reelway", openapi_url="/api/v1/openapi.json", docs_url="/api/v1/docs", redoc_url=None)
+    app = new_application()
+    app.state.deps = deps
+    app.add_middleware(RestBoundary, new_id=deps.new_id)
     face = MpsFace(deps)
 
     async def healthz(_: Request) -> Response:
@@ -35,7 +40,7 @@ def create_app(deps: Dependencies) -> FastAPI:
     async def mps_with_path(request: Request) -> Response:
         """An SDK whose endpoint has a path calls there; anything else gets the ordinary 404."""
         if "x-tc-action" not in request.headers:
-            return JSONResponse({"detail": "Not Found"}, status_code=404)
+            raise HTTPException(404, f"there is nothing at {request.url.path}")
         return await face.handle(request)
 
     app.add_route("/healthz", healthz, methods=["GET"], include_in_schema=False)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from services.trigger.domain.matching import match, media_object, observed, record_id, run_for
+from services.trigger.domain.matching import match, observed, record_id
 from shared.concurrency import gather_to_end
 from shared.errors import ReelwayError
 from shared.faults import fault_point
@@ -17,19 +17,11 @@ from shared.messages.messages import RunRequested
 from shared.messages.topics import Topics
 from shared.metrics import RUNS_STARTED, UPLOADS
 from shared.model.pipeline import Pipeline, PipelineStatus
-from shared.model.upload import (
-    PLACE_METADATA,
-    RUN_METADATA,
-    Match,
-    OutputRecord,
-    Upload,
-    UploadRecord,
-    UploadSource,
-    output_id,
-    place,
-)
+from shared.model.starting import media_object, run_for
+from shared.model.upload import Match, Upload, UploadRecord, UploadSource
 from shared.ports.objects import ObjectAccessDenied, ObjectInfo, ObjectNotFound, ObjectStore
 from shared.ports.publisher import Outgoing, Publisher
+from shared.state.own_objects import writers
 from shared.state.records import Records
 
 log = structlog.get_logger(__name__)
@@ -136,7 +128,7 @@ class Intake:
         if known is not None:
             return known
         now = await self._records.now()
-        own = await self._own(info)
+        [own] = await writers(self._records, [info])
         matches: tuple[Match, ...] = ()
         if own is None:
             matches = tuple(match(pipeline, info) for pipeline in pipelines)
@@ -171,17 +163,6 @@ class Intake:
         fault_point("trigger.after_ledger")
         UPLOADS.labels("own" if own else "started" if record.reason is None else "nothing").inc()
         return record
-
-    async def _own(self, info: ObjectInfo) -> str | None:
-        """The run of ours that wrote exactly this object, if one did."""
-        written: OutputRecord | None = await self._records.outputs.get(output_id(info.bucket, info.key))
-        if written is not None and written.etag == info.etag:
-            return written.run_id
-        # Not recorded (yet), or overwritten since: the object itself says who wrote it. A copy made elsewhere carries
-        # our metadata too, but names another place, and is somebody's upload.
-        if info.metadata.get(PLACE_METADATA) == place(info.bucket, info.key):
-            return info.metadata.get(RUN_METADATA)
-        return None
 
     async def _announce(self, run_ids: Sequence[str]) -> None:
         if not run_ids:

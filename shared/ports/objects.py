@@ -9,7 +9,7 @@ ObjectError
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -83,8 +83,12 @@ class ObjectStore(Protocol):
         """What is there now. Raises ObjectNotFound."""
         ...
 
-    def list(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
-        """All objects under a prefix, in key order, paged inside."""
+    def list(self, bucket: str, prefix: str = "", *, after: str = "") -> AsyncGenerator[ObjectInfo, None]:
+        """All objects under a prefix, in the storage's order (of keys, where it follows S3), paged inside.
+
+        With `after`, the key of an object of an earlier listing, it goes on behind that object; not for one that was
+        followed by an object "inside" it (`a`, then `a/b`): SeaweedFS leaves that folder out.
+        """
         ...
 
     async def download(

@@ -82,7 +82,10 @@ async def _new_run_id(wish: Wish, context: Context) -> str:
         return ids.run_id(context.tenant, "process", context.deps.new_id())
     records = context.deps.records
     used = await records.runs.find(
-        {"tenant": context.tenant, "session_id": wish.session_id}, sort=[("created_at", Order.DESC)], limit=1
+        # A rerun carries the SessionId on, but is no use of it.
+        {"tenant": context.tenant, "session_id": wish.session_id, "rerun_of": None},
+        sort=[("created_at", Order.DESC)],
+        limit=1,
     )
     last = used[0] if used else None
     if session_taken(last, await records.now()):
@@ -118,7 +121,7 @@ async def describe_tasks(request: DescribeTasksRequest, context: Context) -> dic
     runs = context.deps.records.runs
     where = {**listing.where, "created_at": listing.created} if listing.created else listing.where
     total = await runs.count(where)
-    found = await _page(listing, context)
+    found = await newest_first(listing, context)
     page, more = found[: listing.limit], len(found) > listing.limit
     return {
         "TaskSet": [render_simple(run) for run in page],
@@ -127,8 +130,8 @@ async def describe_tasks(request: DescribeTasksRequest, context: Context) -> dic
     }
 
 
-async def _page(listing: TaskListing, context: Context) -> list[Run]:
-    """One run more than a page has, to know whether there is another page."""
+async def newest_first(listing: TaskListing, context: Context) -> list[Run]:
+    """A page of runs, and one run more, to know whether there is another page."""
     runs = context.deps.records.runs
     wanted = listing.limit + 1
     created = dict(listing.created)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -70,10 +70,11 @@ class S3ObjectStore:
             metadata=decode_metadata(answer.get("Metadata", {})),
         )
 
-    async def list(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
-        """All objects under a prefix, in key order, a page (at most 1,000) in memory. What is written or deleted
-        meanwhile may or may not be seen."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    async def list(self, bucket: str, prefix: str = "", *, after: str = "") -> AsyncGenerator[ObjectInfo, None]:
+        """All objects under a prefix, in the storage's order, a page (at most 1,000) in memory. What is written or
+        deleted meanwhile may or may not be seen. With `after` it goes on behind the object with this key."""
+        start = {"StartAfter": after} if after else {}
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **start)
         with translated(bucket, prefix):
             async for page in pages:
                 for entry in page.get("Contents", []):

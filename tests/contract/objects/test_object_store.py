@@ -157,6 +157,20 @@ async def test_list_gives_keys_under_the_prefix_in_order(store: ObjectStore, buc
     assert await keys(store, bucket, "list/nothing") == []
 
 
+async def test_list_goes_on_behind_any_object(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    # Names around "/" are where storages that keep folders and those that sort keys may differ.
+    for name in ("a", "a-b", "a/x", "a/y/z", "a0", "ab/x", "片段 1%", "b+c"):
+        await put(store, tmp_path, bucket, f"from/{name}")
+    whole = await keys(store, bucket, "from/")
+    assert len(whole) == 8
+    for index, key in enumerate(whole):
+        if whole[index + 1 : index + 2] and whole[index + 1].startswith(f"{key}/"):
+            continue  # the port says so: SeaweedFS would leave that folder out
+        rest = [info.key async for info in store.list(bucket, "from/", after=key)]
+        assert rest == whole[index + 1 :], key
+    assert [info.key async for info in store.list(bucket, "from/a/", after="from/a/x")] == ["from/a/y/z"]
+
+
 async def test_list_goes_over_all_pages(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
     source = make_file(tmp_path, 1)
     wanted = [f"pages/{number:04}" for number in range(1003)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from hashlib import md5
 from pathlib import Path
@@ -81,10 +81,10 @@ class FakeObjects:
             raise ObjectNotFound("no such object", bucket=bucket, key=key)
         return found
 
-    async def list(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+    async def list(self, bucket: str, prefix: str = "", *, after: str = "") -> AsyncGenerator[ObjectInfo, None]:
         self._ask("list", bucket, prefix)
         for (place, key), info in sorted(self.current.items()):
-            if place == bucket and key.startswith(prefix):
+            if place == bucket and key.startswith(prefix) and key > after:
                 # A listing knows neither version nor metadata, but fractions of a second.
                 yield ObjectInfo(bucket, key, info.size, info.etag, info.last_modified + timedelta(microseconds=123000))
 

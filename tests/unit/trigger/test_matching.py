@@ -5,19 +5,11 @@ from typing import Any
 
 import pytest
 
-from services.trigger.domain.matching import (
-    CLOCK_TOLERANCE,
-    extension,
-    identity,
-    match,
-    observed,
-    record_id,
-    refusal,
-    run_for,
-)
+from services.trigger.domain.matching import CLOCK_TOLERANCE, match, observed, record_id, refusal
 from services.trigger.reconciler import prefixes
 from shared.model.pipeline import OutputPlace, PipelineStatus
 from shared.model.run import RunState
+from shared.model.starting import extension, identity, run_for
 from tests.builders import BUCKET, REGION, T0, TENANT, a_notification, a_pipeline, an_object
 
 

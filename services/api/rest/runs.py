@@ -1,0 +1,90 @@
+"""Runs: list, look, and cancel, pause, resume, retry of one node."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from services.api.actions.tasks import newest_first
+from services.api.commanding import command_run
+from services.api.domain.tasks import Mark, TaskListing
+from services.api.lookup import own_run
+from services.api.rest.authentication import Caller
+from services.api.rest.parameters import NodeIndex, RunId, Wait, read_mark
+from services.api.rest.views import RunDetail, RunSummary, detail, summary
+from shared.model.base import Instant, instant_text
+from shared.model.run import CommandKind, RunState
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+
+class RunPage(BaseModel):
+    """Some runs. `cursor` leads to those after them; null at the end."""
+
+    runs: list[RunSummary]
+    cursor: str | None
+
+
+class RunFilter(BaseModel):
+    """Which runs. Runs created while somebody turns pages come before the first page and move nothing."""
+
+    state: list[RunState] = Field(default_factory=list, description="One of these; any if absent.")
+    pipeline_id: str | None = None
+    created_from: Instant | None = Field(default=None, alias="from", description="Created at this moment or later.")
+    created_to: Instant | None = Field(default=None, alias="to", description="Created before this moment.")
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=1000)
+
+
+@router.get("")
+async def list_runs(caller: Caller, wanted: Annotated[RunFilter, Query()]) -> RunPage:
+    """The caller's runs, newest first."""
+    where: dict[str, Any] = {"tenant": caller.tenant}
+    if wanted.state:
+        where["state"] = {"$in": [state.value for state in wanted.state]}
+    if wanted.pipeline_id is not None:
+        where["pipeline_id"] = wanted.pipeline_id
+    listing = TaskListing(
+        where, created_range(wanted.created_from, wanted.created_to), wanted.limit, read_mark(wanted.cursor)
+    )
+    found = await newest_first(listing, caller)
+    page, more = found[: wanted.limit], len(found) > wanted.limit
+    return RunPage(runs=[summary(run) for run in page], cursor=Mark.of(page[-1]).token() if more else None)
+
+
+def created_range(start: Instant | None, end: Instant | None) -> dict[str, str]:
+    """A condition on `created_at`: from `start` until before `end`."""
+    bounds = {"$gte": start, "$lt": end}
+    return {name: instant_text(moment) for name, moment in bounds.items() if moment is not None}
+
+
+@router.get("/{run_id}")
+async def show_run(caller: Caller, run_id: RunId) -> RunDetail:
+    """One run with its nodes, the commands that wait, and its history."""
+    return await detail(await own_run(run_id, caller), caller)
+
+
+@router.post("/{run_id}/cancel", status_code=202)
+async def cancel_run(caller: Caller, run_id: RunId, wait: Wait = 0) -> RunDetail:
+    """End it: nothing more starts, what runs is stopped within seconds and leaves nothing behind."""
+    return await detail(await command_run(run_id, CommandKind.CANCEL, caller, wait_s=wait), caller)
+
+
+@router.post("/{run_id}/pause", status_code=202)
+async def pause_run(caller: Caller, run_id: RunId, wait: Wait = 0) -> RunDetail:
+    """Start nothing new; what a worker is at goes on."""
+    return await detail(await command_run(run_id, CommandKind.PAUSE, caller, wait_s=wait), caller)
+
+
+@router.post("/{run_id}/resume", status_code=202)
+async def resume_run(caller: Caller, run_id: RunId, wait: Wait = 0) -> RunDetail:
+    """Go on after a pause."""
+    return await detail(await command_run(run_id, CommandKind.RESUME, caller, wait_s=wait), caller)
+
+
+@router.post("/{run_id}/nodes/{node}/retry", status_code=202)
+async def retry_node(caller: Caller, run_id: RunId, node: NodeIndex, wait: Wait = 0) -> RunDetail:
+    """Try a failed node again while the run goes on, or one that waits for its next attempt at once."""
+    return await detail(await command_run(run_id, CommandKind.RETRY_NODE, caller, node=node, wait_s=wait), caller)

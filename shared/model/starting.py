@@ -1,0 +1,86 @@
+"""The run that an object starts in a pipeline: its id, its pinned input, its place for outputs.
+
+Whoever starts it (an upload, or somebody who wants what lies there already to be processed) makes the same run.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from shared.ids import run_id
+from shared.model.pipeline import OutputPlace, Pipeline, UploadTrigger
+from shared.model.run import Run, new_run
+from shared.model.task import MediaObject, OutputTarget
+from shared.ports.objects import ObjectInfo
+
+
+def identity(info: ObjectInfo) -> str:
+    """What makes this object this upload: its version, or else its content and the second it was written. The same
+    for every kind of event, for a repeated one and for a listing; another for the same bytes uploaded again later."""
+    return info.version_id or f"{info.etag} {int(info.last_modified.timestamp())}"
+
+
+def run_id_for(pipeline: Pipeline, info: ObjectInfo) -> str:
+    """The id of the run that this very object starts in this pipeline."""
+    return run_id(pipeline.tenant, pipeline.id, info.bucket, info.key, identity(info))
+
+
+def extension(key: str) -> str:
+    """The lower-case extension without its dot, or nothing."""
+    name = key.rsplit("/", 1)[-1]
+    return name.rsplit(".", 1)[1].lower() if "." in name else ""
+
+
+def unfit(trigger: UploadTrigger, info: ObjectInfo) -> str | None:
+    """Why the object, wherever it lies, is nothing for this trigger; None if it is."""
+    if info.key.endswith("/"):
+        return "the key is a folder"
+    if trigger.formats is not None and extension(info.key) not in trigger.formats:
+        return f"format {extension(info.key) or 'none'!r} is not among {', '.join(trigger.formats)}"
+    if info.size == 0:
+        return "the object is empty"
+    return None
+
+
+def media_object(info: ObjectInfo, region: str) -> MediaObject:
+    """The pinned object."""
+    return MediaObject(
+        bucket=info.bucket,
+        region=region,
+        key=info.key,
+        etag=info.etag,
+        size=info.size,
+        version_id=info.version_id,
+        last_modified=info.last_modified,
+    )
+
+
+def target_of(output: OutputPlace, source: MediaObject, spelling: Literal["COS", "AWS-S3"]) -> OutputTarget:
+    """Where the outputs of a run on this object go: what the pipeline does not say follows the object."""
+    folder, slash, _ = source.key.rpartition("/")
+    return OutputTarget(
+        bucket=output.bucket or source.bucket,
+        region=output.region or source.region,
+        dir=output.dir or f"/{folder}{slash}",
+        type=spelling,
+    )
+
+
+def run_for(pipeline: Pipeline, run: str, info: ObjectInfo, now: datetime) -> Run:
+    """The run that this object starts in this pipeline."""
+    source = media_object(info, pipeline.trigger.region)
+    input_type: Literal["COS", "AWS-S3"] = "AWS-S3" if pipeline.trigger.type == "AwsS3FileUpload" else "COS"
+    return new_run(
+        run_id=run,
+        tenant=pipeline.tenant,
+        pipeline_id=pipeline.id,
+        pipeline_name=pipeline.name,
+        definition=pipeline.definition,
+        nodes=pipeline.nodes,
+        source=source,
+        target=target_of(pipeline.output, source, input_type),
+        now=now,
+        notification=pipeline.notification,
+        input_type=input_type,
+    )
