@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.model.pipeline import RULES
+
 
 @dataclass(frozen=True, slots=True)
 class ActivityNames:
-    """How one node kind is called on the wire. `progress` and `times` say which members its result structure has."""
+    """How one node kind is called on the wire. `progress`, `times` and `err_code` say which members its result
+    structure has (MPS_EVENTS §4)."""
 
     kind: str
     activity: str
@@ -16,6 +19,7 @@ class ActivityNames:
     result_member: str
     progress: bool
     times: bool
+    err_code: bool = True
 
 
 ACTIVITIES = (
@@ -38,6 +42,7 @@ ACTIVITIES = (
         False,
         True,
     ),
+    ActivityNames(RULES, "action-exec-rules", "ExecRulesTask", "ExecRules", "ExecRuleTask", False, False, False),
 )
 """The kinds of node that this version can run."""
 
@@ -55,7 +60,6 @@ KNOWN_UNSUPPORTED = frozenset(
         "action-AIQualityControl",
         "action-SmartSubtitles",
         "action-SmartErase",
-        "action-exec-rules",
     }
 )
 """Activity types of the contract that are refused by name until their nodes exist."""

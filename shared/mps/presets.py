@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 from shared.errors import ReelwayError
+from shared.model.pipeline import RULES
 from shared.mps.base import MpsModel
+from shared.mps.rules import ExecRulesTask
 from shared.mps.snapshot import (
     SampleSnapshotTaskInput,
     SampleSnapshotTemplate,
@@ -19,6 +21,7 @@ PARAMETERS: Mapping[str, type[MpsModel]] = {
     "transcode": TranscodeTaskInput,
     "snapshot_by_time": SnapshotByTimeOffsetTaskInput,
     "sample_snapshot": SampleSnapshotTaskInput,
+    RULES: ExecRulesTask,
 }
 """The parameter model of each node kind that the API can make."""
 

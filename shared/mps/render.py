@@ -7,14 +7,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.model.pipeline import INPUT, predecessors
-from shared.model.run import NodeRun, NodeState, Run, RunEventType
+from shared.model.run import NodeRun, NodeState, Run, RunState
 from shared.model.task import Task
 from shared.mps.kinds import BY_KIND, RESULT_MEMBERS, ActivityNames
 from shared.mps.signing import expiry, sign
 from shared.mps.storage import MediaInputInfo, S3InputInfo
+from shared.mps.view import RunView
 
 SOURCE_FAILED = 40000
 """The task's ErrCode when the source cannot be used [OURS]: the contract gives only "non-zero"."""
+CANCELLED = 40001
+"""The task's ErrCode when somebody ended it [OURS]: with 0 it would look as if all had been done (ADR 19)."""
 
 _NO_TASKS: Mapping[int, Task] = {}
 
@@ -26,16 +29,15 @@ def schedule_task(run: Run, tasks: Mapping[int, Task] = _NO_TASKS, up_to: int | 
     shown as it was at that event of its history, without looking at tasks: the same body however late it is rendered;
     at the last event it is what the finished run shows without `up_to`.
     """
-    view = _View(run, up_to)
-    failure = run.failure if view.ended(run.node_runs[_input(run)]) else None
-    message = "" if failure is None else f"{failure.code.value}: step input (node {_input(run)}): {failure.message}"
+    view = RunView(run, up_to)
+    err_code, message = _outcome(run, view)
     return {
         "TaskId": run.id,
         "Status": "FINISH" if view.finished else "PROCESSING",
-        "ErrCode": 0 if failure is None else SOURCE_FAILED,
+        "ErrCode": err_code,
         "Message": message,
         "InputInfo": _input_info(run),
-        "MetaData": run.metadata if view.ended(run.node_runs[_input(run)]) else None,
+        "MetaData": run.metadata if view.node(_input(run)).state.final else None,
         "ActivityResultSet": _results(run, view, tasks),
     }
 
@@ -57,39 +59,29 @@ def schedule_event(run: Run, *, up_to: int, notify_key: str | None, now: datetim
     return event
 
 
-class _View:
-    """A run as of one event of its history, or as it is now."""
-
-    def __init__(self, run: Run, up_to: int | None) -> None:
-        self.live = up_to is None
-        self._up_to = run.sequence if up_to is None else up_to
-        self._run = run
-
-    @property
-    def finished(self) -> bool:
-        """Whether the run was final."""
-        if self.live:
-            return self._run.state.final
-        turns = (RunEventType.RUN_STARTED, RunEventType.RUN_FINISHED)
-        seen = [event.type for event in self._run.history if event.sequence <= self._up_to and event.type in turns]
-        return bool(seen) and seen[-1] is RunEventType.RUN_FINISHED
-
-    def ended(self, node: NodeRun) -> bool:
-        """Whether the node was final. One that ended without an event (skipped probe, output) counts from the start."""
-        return node.state.final and (self.live or (node.sequence or 0) <= self._up_to)
+def _outcome(run: Run, view: RunView) -> tuple[int, str]:
+    """The task's own ErrCode and Message: about the source and the end, not about single nodes."""
+    start = _input(run)
+    failure = view.node(start).failure
+    if view.node(start).state is NodeState.FAILED and failure is not None:
+        return SOURCE_FAILED, f"{failure.code.value}: step input (node {start}): {failure.message}"
+    if view.finished and run.state is RunState.CANCELLED:
+        return CANCELLED, "Cancelled: the task was ended on request"
+    return 0, ""
 
 
-def _results(run: Run, view: _View, tasks: Mapping[int, Task]) -> list[dict[str, Any]]:
+def _results(run: Run, view: RunView, tasks: Mapping[int, Task]) -> list[dict[str, Any]]:
     before = predecessors(run.nodes)
     found = []
-    for index, (node, state) in enumerate(zip(run.nodes, run.node_runs, strict=True)):
+    for index, node in enumerate(run.nodes):
         names = BY_KIND.get(node.kind)
         if names is None:
             continue
-        if view.ended(state):
+        state = view.node(index)
+        if state.state.final:
             # Skipped and cancelled nodes were not executed and do not appear.
             item = _ended(names, state, node.params)
-        elif _begun(state, tasks.get(index)) if view.live else _ready(run, view, before[index], state):
+        elif _begun(state, tasks.get(index)) if view.live else view.ready(index, before[index]):
             item = _processing(names, node.params, tasks.get(index) if view.live else None)
         else:
             continue
@@ -105,13 +97,6 @@ def _begun(state: NodeRun, task: Task | None) -> bool:
     if state.state is NodeState.QUEUED:
         return state.attempt > 1 or (task is not None and task.claimed_at is not None)
     return state.state is NodeState.WAITING
-
-
-def _ready(run: Run, view: _View, before: list[int], state: NodeRun) -> bool:
-    """Whether a node that had not ended at the viewed event had been queued by then. A node is queued in the step that
-    ends the last of its predecessors, so that the history tells, whatever has happened since."""
-    ran = state.attempt > 0 and state.state is not NodeState.SKIPPED
-    return ran and all(view.ended(run.node_runs[index]) for index in before)
 
 
 def _ended(names: ActivityNames, state: NodeRun, params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -149,6 +134,8 @@ def _item(
     times: NodeRun,
 ) -> dict[str, Any]:
     item = dict(status)
+    if not names.err_code:
+        del item["ErrCode"]
     if names.progress:
         item["Progress"] = progress
     item |= {"Input": dict(echo), "Output": payload}

@@ -83,6 +83,19 @@ class CreateScheduleRequest(MpsModel):
     resource_id: str | None = None
 
 
+class ModifyScheduleRequest(MpsModel):
+    """ModifySchedule: what is absent stays; `Activities` is always the whole list."""
+
+    schedule_id: int
+    schedule_name: str | None = None
+    trigger: WorkflowTrigger | None = None
+    activities: list[Activity] | None = None
+    output_storage: TaskOutputStorage | None = None
+    output_dir: str | None = None
+    task_notify_config: TaskNotifyConfig | None = None
+    resource_id: str | None = None
+
+
 class ScheduleIdRequest(MpsModel):
     """EnableSchedule, DisableSchedule, DeleteSchedule."""
 
@@ -118,6 +131,13 @@ class ProcessMediaRequest(MpsModel):
 class DescribeTaskDetailRequest(MpsModel):
     """DescribeTaskDetail."""
 
+    task_id: str
+
+
+class ManageTaskRequest(MpsModel):
+    """ManageTask."""
+
+    operation_type: str
     task_id: str
 
 

@@ -16,6 +16,8 @@ from shared.mps.schedule import (
     DescribeSchedulesRequest,
     DescribeTaskDetailRequest,
     DescribeTasksRequest,
+    ManageTaskRequest,
+    ModifyScheduleRequest,
     ProcessMediaRequest,
     ScheduleIdRequest,
 )
@@ -38,11 +40,13 @@ class Action(Generic[R]):
 
 ACTIONS: Mapping[str, Action[Any]] = {
     "CreateSchedule": Action(CreateScheduleRequest, schedules.create_schedule),
+    "ModifySchedule": Action(ModifyScheduleRequest, schedules.modify_schedule),
     "DescribeSchedules": Action(DescribeSchedulesRequest, schedules.describe_schedules),
     "EnableSchedule": Action(ScheduleIdRequest, schedules.enable_schedule),
     "DisableSchedule": Action(ScheduleIdRequest, schedules.disable_schedule),
     "DeleteSchedule": Action(ScheduleIdRequest, schedules.delete_schedule),
     "ProcessMedia": Action(ProcessMediaRequest, tasks.process_media),
+    "ManageTask": Action(ManageTaskRequest, tasks.manage_task),
     "DescribeTaskDetail": Action(DescribeTaskDetailRequest, tasks.describe_task_detail),
     "DescribeTasks": Action(DescribeTasksRequest, tasks.describe_tasks),
 }

@@ -1,4 +1,4 @@
-"""CreateSchedule, DescribeSchedules, EnableSchedule, DisableSchedule, DeleteSchedule."""
+"""CreateSchedule, ModifySchedule, DescribeSchedules, EnableSchedule, DisableSchedule, DeleteSchedule."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import Any
 from services.api.buckets import check_buckets
 from services.api.dependencies import Context
 from services.api.domain.errors import ApiError, invalid
-from services.api.domain.schedules import read_listing, read_schedule, render_schedule
+from services.api.domain.schedules import read_changes, read_listing, read_schedule, render_schedule
+from services.api.versions import keep_version
 from shared.ids import new_pipeline_id
 from shared.model.pipeline import Pipeline, PipelineStatus
-from shared.mps.schedule import CreateScheduleRequest, DescribeSchedulesRequest, ScheduleIdRequest
+from shared.mps.schedule import (
+    CreateScheduleRequest,
+    DescribeSchedulesRequest,
+    ModifyScheduleRequest,
+    ScheduleIdRequest,
+)
 from shared.ports.state import DuplicateKey, Order
 from shared.state.repository import Contention
 
@@ -30,17 +36,33 @@ async def create_schedule(request: CreateScheduleRequest, context: Context) -> d
         except DuplicateKey:
             name = draft.pipeline.name
             if await records.pipelines.count({"tenant": context.tenant, "name": name}):
-                raise invalid("ScheduleName", f"there is a schedule named {name!r} already", "Name") from None
+                raise _name_taken(name) from None
             continue  # Two schedules made in the same millisecond drew the same random bits.
-        await _keep_definition(context, draft.pipeline)
+        await keep_version(records, draft.pipeline)
         return {"ScheduleId": int(draft.pipeline.id)}
     raise Contention("no free pipeline id")
 
 
-async def _keep_definition(context: Context, pipeline: Pipeline) -> None:
-    """Every saved definition is kept; writing it twice is harmless."""
-    kept = pipeline.with_changes(id=f"{pipeline.id}:{pipeline.definition}", version=0)
-    await context.deps.records.versions.insert_many([kept])
+async def modify_schedule(request: ModifyScheduleRequest, context: Context) -> dict[str, Any]:
+    """Makes a new version of a disabled pipeline; runs that began go on with theirs. A save that changes nothing makes
+    none."""
+    records = context.deps.records
+    for _ in range(_TRIES):
+        pipeline = await own_pipeline(str(request.schedule_id), context)
+        _refuse_enabled(pipeline, "modified")
+        draft = read_changes(request, pipeline, now=await records.now())
+        if draft is None:
+            return {}
+        await check_buckets(context.deps.objects, draft.buckets)
+        await keep_version(records, pipeline)
+        try:
+            saved = await records.pipelines.replace(draft.pipeline)
+        except DuplicateKey:
+            raise _name_taken(draft.pipeline.name) from None
+        if saved is not None:
+            await keep_version(records, saved)
+            return {}
+    raise Contention(f"pipelines/{request.schedule_id} changed under a save")
 
 
 async def describe_schedules(request: DescribeSchedulesRequest, context: Context) -> dict[str, Any]:
@@ -56,17 +78,17 @@ async def describe_schedules(request: DescribeSchedulesRequest, context: Context
 
 async def enable_schedule(request: ScheduleIdRequest, context: Context) -> dict[str, Any]:
     """Uploads after this moment start runs. Enabling what is enabled changes nothing."""
-    now = await context.deps.records.now()
-
-    def step(pipeline: Pipeline) -> Pipeline | None:
+    records = context.deps.records
+    for _ in range(_TRIES):
+        pipeline = await _own(request, context)
         if pipeline.status is PipelineStatus.ENABLED:
-            return None
-        return pipeline.with_changes(status=PipelineStatus.ENABLED, enabled_at=now, updated_at=now)
-
-    # A crash after creation may have lost the kept definition; from here on runs refer to it.
-    await _keep_definition(context, await _own(request, context))
-    await _change(request, context, step)
-    return {}
+            return {}
+        await keep_version(records, pipeline)  # from here on runs refer to it
+        now = await records.now()
+        enabled = pipeline.with_changes(status=PipelineStatus.ENABLED, enabled_at=now, updated_at=now)
+        if await records.pipelines.replace(enabled) is not None:
+            return {}
+    raise Contention(f"pipelines/{request.schedule_id} changed under an enabling")
 
 
 async def disable_schedule(request: ScheduleIdRequest, context: Context) -> dict[str, Any]:
@@ -86,13 +108,21 @@ async def delete_schedule(request: ScheduleIdRequest, context: Context) -> dict[
     """Removes a disabled pipeline; runs carry their definition and go on."""
     for _ in range(_TRIES):
         pipeline = await _own(request, context)
-        if pipeline.status is PipelineStatus.ENABLED:
-            raise ApiError(
-                "FailedOperation", f"ScheduleId: schedule {pipeline.id} is Enabled; disable it before it is deleted"
-            )
+        _refuse_enabled(pipeline, "deleted")
+        await keep_version(context.deps.records, pipeline)
         if await context.deps.records.pipelines.delete(pipeline):
             return {}
     raise Contention(f"pipelines/{request.schedule_id} changed under a delete")
+
+
+def _refuse_enabled(pipeline: Pipeline, what: str) -> None:
+    if pipeline.status is PipelineStatus.ENABLED:
+        rule = f"schedule {pipeline.id} is Enabled; disable it before it is {what}"
+        raise ApiError("FailedOperation", f"ScheduleId: {rule}")
+
+
+def _name_taken(name: str) -> ApiError:
+    return invalid("ScheduleName", f"there is a schedule named {name!r} already", "Name")
 
 
 async def own_pipeline(pipeline_id: str, context: Context) -> Pipeline:

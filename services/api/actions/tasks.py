@@ -1,14 +1,14 @@
-"""ProcessMedia, DescribeTaskDetail, DescribeTasks."""
+"""ProcessMedia, ManageTask, DescribeTaskDetail, DescribeTasks."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import structlog
-
 from services.api.actions.schedules import own_pipeline
 from services.api.buckets import check_buckets, find_input
+from services.api.commands import CommandRefused, announce_run, give_command
 from services.api.dependencies import Context
+from services.api.domain.errors import invalid
 from services.api.domain.schedules import schedule_id
 from services.api.domain.storage import read_input
 from services.api.domain.tasks import (
@@ -25,18 +25,19 @@ from services.api.domain.tasks import (
     session_error,
     session_taken,
 )
+from services.api.versions import keep_version
 from shared import ids
-from shared.errors import ReelwayError
-from shared.messages.messages import RunRequested
 from shared.metrics import RUNS_STARTED
-from shared.model.run import Run, new_run
+from shared.model.run import CommandKind, Run, new_run
 from shared.model.task import Task
 from shared.mps.render import schedule_task
-from shared.mps.schedule import DescribeTaskDetailRequest, DescribeTasksRequest, ProcessMediaRequest
-from shared.ports.publisher import Outgoing
+from shared.mps.schedule import (
+    DescribeTaskDetailRequest,
+    DescribeTasksRequest,
+    ManageTaskRequest,
+    ProcessMediaRequest,
+)
 from shared.ports.state import DuplicateKey, Order
-
-log = structlog.get_logger(__name__)
 
 
 async def process_media(request: ProcessMediaRequest, context: Context) -> dict[str, Any]:
@@ -47,6 +48,7 @@ async def process_media(request: ProcessMediaRequest, context: Context) -> dict[
     pipeline = await own_pipeline(schedule_id(request.schedule_id), context)
     await check_buckets(objects, wish.buckets)
     source = await find_input(objects, place)
+    await keep_version(records, pipeline)
     run = new_run(
         run_id=await _new_run_id(wish, context),
         tenant=context.tenant,
@@ -69,7 +71,7 @@ async def process_media(request: ProcessMediaRequest, context: Context) -> dict[
     except DuplicateKey:
         raise session_error(wish.session_id) from None
     RUNS_STARTED.labels("api").inc()
-    await _announce(run, context)
+    await announce_run(context.deps, run.id)
     return {"TaskId": run.id}
 
 
@@ -93,26 +95,37 @@ async def _new_run_id(wish: Wish, context: Context) -> str:
     return ids.run_id(context.tenant, "process", "session", wish.session_id, last.id if last else "")
 
 
-async def _announce(run: Run, context: Context) -> None:
-    """Tells the scheduler. The run is written and due: if this is lost, the scheduler's sweeper finds it."""
+async def manage_task(request: ManageTaskRequest, context: Context) -> dict[str, Any]:
+    """Ends a run. MPS does so only while a task is WAITING, we also while it is PROCESSING. Asking again changes
+    nothing until the run has ended."""
+    if request.operation_type != "Abort":
+        raise invalid("OperationType", "must be Abort", "InvalidOperationType")
+    run = await own_run(request.task_id, context)
     try:
-        await context.deps.publisher.publish(Outgoing(context.deps.topics.runs, RunRequested(run_id=run.id)))
-    except ReelwayError as error:
-        log.warning("run not announced, the sweeper will find it", run_id=run.id, error=str(error))
+        await give_command(context.deps, run.id, CommandKind.CANCEL)
+    except CommandRefused as refused:
+        raise invalid("TaskId", refused.reason, "NotProcessingTask") from None
+    return {}
 
 
 async def describe_task_detail(request: DescribeTaskDetailRequest, context: Context) -> dict[str, Any]:
     """One run as it stands, with the progress of the nodes at work."""
     records = context.deps.records
-    run = await records.runs.get(request.task_id)
-    if run is None or run.tenant != context.tenant:
-        raise no_such_task(request.task_id)
+    run = await own_run(request.task_id, context)
     live: dict[int, Task] = {}
     if not run.state.final:
         tasks = await records.tasks.find({"run_id": run.id, "epoch": run.epoch}, limit=10 * len(run.nodes))
         for task in sorted(tasks, key=lambda task: task.attempt):
             live[task.node] = task
     return render_detail(run, schedule_task(run, live))
+
+
+async def own_run(task_id: str, context: Context) -> Run:
+    """The caller's run. Raises ApiError `.TaskId`, also for somebody else's."""
+    run = await context.deps.records.runs.get(task_id)
+    if run is None or run.tenant != context.tenant:
+        raise no_such_task(task_id)
+    return run
 
 
 async def describe_tasks(request: DescribeTasksRequest, context: Context) -> dict[str, Any]:

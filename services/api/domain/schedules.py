@@ -11,9 +11,15 @@ from services.api.domain.errors import ApiError, invalid, missing
 from services.api.domain.fields import BUILT_IN_FORMATS, check_name, moment_text, normalise_dir, normalise_formats
 from services.api.domain.notification import read_notification
 from services.api.domain.outputs import check_outputs
+from services.api.domain.parsing import parse
 from services.api.domain.storage import BucketUse, read_output, read_trigger_place
 from shared.model.pipeline import Pipeline, PipelineStatus, UploadTrigger
-from shared.mps.schedule import CreateScheduleRequest, DescribeSchedulesRequest, WorkflowTrigger
+from shared.mps.schedule import (
+    CreateScheduleRequest,
+    DescribeSchedulesRequest,
+    ModifyScheduleRequest,
+    WorkflowTrigger,
+)
 from shared.ports.state import Filter
 
 DEFAULT_LIMIT = 10
@@ -54,12 +60,48 @@ def read_schedule(request: CreateScheduleRequest, *, tenant: str, pipeline_id: s
         notification=read_notification(request.task_notify_config),
         created_at=now,
         updated_at=now,
-        as_given={member: given[member] for member in _ECHOED if member in given},
+        as_given={member: given[member] for member in _ECHOED if given.get(member)},
     )
     if len(pipeline.model_dump_json()) > MAX_BYTES:
         raise ApiError("RequestSizeLimitExceeded", f"the schedule takes more than {MAX_BYTES} bytes")
     check_outputs(graph.parameters, output.bucket or trigger.bucket, output.dir)
     return Draft(pipeline, (watched, *written, *graph.buckets))
+
+
+def read_changes(request: ModifyScheduleRequest, pipeline: Pipeline, *, now: datetime) -> Draft | None:
+    """The next version of a pipeline, checked as a whole like a new one; None if the request changes nothing.
+
+    A member that is absent stays as it is. An empty `OutputDir` or `ResourceId`, and a `TaskNotifyConfig` without
+    members, take back what was set. Raises ApiError.
+    """
+    changes = request.to_wire_as_given()
+    del changes["ScheduleId"]
+    params = _as_request(pipeline) | changes
+    draft = read_schedule(
+        parse(CreateScheduleRequest, params), tenant=pipeline.tenant, pipeline_id=pipeline.id, now=now
+    )
+    read = {member: getattr(draft.pipeline, member) for member in _SAVED}
+    changed = pipeline.with_changes(**read)
+    if changed == pipeline:
+        return None
+    return Draft(changed.with_changes(definition=pipeline.definition + 1, updated_at=now), draft.buckets)
+
+
+_SAVED = ("name", "trigger", "nodes", "output", "notification", "as_given")
+"""What of a pipeline a save writes; the rest is its identity and its state."""
+
+
+def _as_request(pipeline: Pipeline) -> dict[str, Any]:
+    """The CreateSchedule request that makes this pipeline."""
+    found = {
+        "ScheduleName": pipeline.name,
+        "Trigger": pipeline.trigger.as_given,
+        "Activities": render_activities(pipeline.nodes),
+        **pipeline.as_given,
+    }
+    if pipeline.notification is not None:
+        found["TaskNotifyConfig"] = pipeline.notification.as_given
+    return found
 
 
 def _read_trigger(wire: WorkflowTrigger, tenant: str) -> tuple[UploadTrigger, BucketUse]:

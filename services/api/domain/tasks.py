@@ -31,7 +31,7 @@ MAX_PRIORITY = 10
 
 _STATES: Mapping[str, tuple[RunState, ...]] = {
     "WAITING": (RunState.REQUESTED,),
-    "PROCESSING": (RunState.RUNNING,),
+    "PROCESSING": (RunState.RUNNING, RunState.PAUSED),
     "FINISH": (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED),
 }
 _STATUS = {state: status for status, states in _STATES.items() for state in states}
