@@ -5,7 +5,7 @@ Speed presets are those of FACTS §5: the knee between time and size on small ma
 
 from __future__ import annotations
 
-from services.workers.media.picture import TONE_MAP, size_filters
+from services.workers.media.effects import Effects
 from shared.mps.media import MediaAudioStreamItem, MediaMetaData
 from shared.mps.transcode import AudioTemplateInfo, VideoTemplateInfo
 
@@ -33,31 +33,14 @@ _FALLBACK_AUDIO_KBPS = 128
 _FALLBACK_FPS = 25.0
 
 
-def video_filters(video: VideoTemplateInfo, source: MediaMetaData) -> str:
-    """The filter chain: upright (by ffmpeg), tone, size, frame rate, pixel format."""
-    ten_bits = video.bit_depth == 10
-    filters = [TONE_MAP] if source.video and source.video.hdr_type and not ten_bits else []
-    filters += size_filters(
-        video.width or 0,
-        video.height or 0,
-        open_sides=video.resolution_adaptive != "close",
-        fill=video.fill_type or "black",
-        portrait=source.shown_portrait,
-    )
-    if video.fps:
-        filters.append(f"fps={video.fps}/{video.fps_denominator or 1}")
-    filters.append("format=yuv420p10le" if ten_bits else "format=yuv420p")
-    return ",".join(filters)
-
-
 def video_arguments(video: VideoTemplateInfo, source: MediaMetaData, *, hevc_tag: bool, segment_s: int) -> list[str]:
-    """Arguments for the video stream of an output. With `segment_s` a key frame starts each segment of that length."""
+    """Encoder arguments for the video stream. With `segment_s` a key frame starts each segment of that length."""
     if video.codec == "copy":
         copied = source.video.codec if source.video else ""
         return ["-c:v", "copy", *(["-tag:v", "hvc1"] if hevc_tag and copied == "hevc" else [])]
     encoder, *speed = _ENCODERS[video.codec]
     # vfr keeps the moments of the source's frames; after the fps filter they are regular anyway.
-    arguments = ["-vf", video_filters(video, source), "-fps_mode", "vfr", "-c:v", encoder, *speed]
+    arguments = ["-fps_mode", "vfr", "-c:v", encoder, *speed]
     arguments += _rate(video)
     arguments += _structure(video, source)
     if segment_s:
@@ -109,11 +92,13 @@ def _structure(video: VideoTemplateInfo, source: MediaMetaData) -> list[str]:
     return arguments
 
 
-def audio_arguments(audio: AudioTemplateInfo, source: MediaAudioStreamItem) -> list[str]:
-    """Arguments for the audio stream of an output. Bit rate 0 is about the source's; channels are 2 by default."""
+def audio_arguments(audio: AudioTemplateInfo, source: MediaAudioStreamItem, effects: Effects) -> list[str]:
+    """Filters and encoder arguments for the audio stream. Bit rate 0 is about the source's; channels are 2 by
+    default."""
     if audio.codec == "copy":
         return ["-c:a", "copy"]
-    arguments = ["-c:a", _AUDIO_ENCODERS[audio.codec]]
+    filters = ",".join((*effects.before_mix, *effects.after_mix))
+    arguments = [*(["-af", filters] if filters else []), "-c:a", _AUDIO_ENCODERS[audio.codec]]
     if audio.codec not in _LOSSLESS:
         wanted = audio.bitrate or min(max(source.bitrate // 1000 or _FALLBACK_AUDIO_KBPS, 32), 256)
         arguments += ["-b:a", f"{wanted}k"]

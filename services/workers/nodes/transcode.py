@@ -14,9 +14,11 @@ from typing import ClassVar
 
 from services.workers.media import ffmpeg, hls
 from services.workers.media.containers import SEGMENT_TYPES, ContainerFormat, container_format
+from services.workers.media.effects import NO_EFFECTS, Effects
 from services.workers.media.encoding import audio_arguments, video_arguments
 from services.workers.media.ffmpeg import MediaTools
 from services.workers.media.probe import probe_output
+from services.workers.media.shaping import shaped_picture
 from services.workers.media.verify import check_duration
 from services.workers.nodes.base import NodeContext, NodeOutcome, OutputFile, UploadOrder
 from services.workers.nodes.errors import as_invalid_input
@@ -27,7 +29,13 @@ from shared.mps.base import MpsModel
 from shared.mps.media import MediaMetaData, MediaTranscodeItem
 from shared.mps.naming import OutputNames
 from shared.mps.presets import resolve
-from shared.mps.transcode import TRANSCODE_PATH, RawTranscodeParameter, TranscodeTaskInput
+from shared.mps.transcode import (
+    TRANSCODE_PATH,
+    AudioTemplateInfo,
+    RawTranscodeParameter,
+    TranscodeTaskInput,
+    VideoTemplateInfo,
+)
 
 DEFAULT_SEGMENT_S = 6
 END_SLACK_S = 0.5
@@ -38,12 +46,13 @@ END_SLACK_S = 0.5
 class TranscodePlan:
     """What to run and what must come out.
 
-    `before` and `after` are ffmpeg's arguments before and behind the input; `output` is the local file, in the
-    working folder. `key` is the object, `expected_s` how long it lasts (0 if that cannot be known).
-    `segment_template` is set for HLS.
+    `before` and `after` are ffmpeg's arguments before and behind the inputs, `inputs` opens those beside the source;
+    `output` is the local file, in the working folder. `key` is the object, `expected_s` how long it lasts (0 if that
+    cannot be known). `segment_template` is set for HLS.
     """
 
     before: tuple[str, ...]
+    inputs: tuple[str, ...]
     after: tuple[str, ...]
     output: str
     key: str
@@ -55,9 +64,15 @@ class TranscodePlan:
     segment_extension: str = ""
 
 
-def plan(params: TranscodeTaskInput, source: MediaMetaData, names: OutputNames) -> TranscodePlan:
-    """Decides everything. Raises InvalidInput, SourceFileError, UnknownTemplate, NamingError, ValidationError."""
-    template = resolve(params)
+def plan(
+    params: TranscodeTaskInput,
+    template: RawTranscodeParameter,
+    source: MediaMetaData,
+    names: OutputNames,
+    effects: Effects = NO_EFFECTS,
+) -> TranscodePlan:
+    """Decides everything. `template` is what `params` asks for, complete. Raises InvalidInput, SourceFileError,
+    NamingError."""
     with_video, with_audio = _streams(template, source)
     segments = template.container == "hls"
     video = template.video_template if with_video else None
@@ -65,16 +80,22 @@ def plan(params: TranscodeTaskInput, source: MediaMetaData, names: OutputNames) 
     segment_type = (template.video_template.segment_type or 0) if template.video_template else 0
     written = container_format(template.container, segment_type)
     _check_copies(template, source, written, with_video=with_video, with_audio=with_audio)
+    _check_changes(video, audio, effects)
     start_s, length_s, expected_s = _cut(params, source, with_video=with_video, with_audio=with_audio)
 
     segment_s = (template.video_template and template.video_template.hls_time) or DEFAULT_SEGMENT_S
     after = ["-map_chapters", "-1", "-sn", "-dn", "-max_muxing_queue_size", "4096"]
-    if video:
-        # Capital V: a cover picture is no video.
+    inputs: tuple[str, ...] = ()
+    if video and video.codec == "copy":
         after += ["-map", "0:V:0"]
+    elif video:
+        graph = shaped_picture(video, source, effects)
+        inputs = tuple(graph.inputs)
+        after += graph.arguments()
+    if video:
         after += video_arguments(video, source, hevc_tag=written.hevc_tag, segment_s=segment_s if segments else 0)
     if audio and source.audio:
-        after += ["-map", "0:a:0", *audio_arguments(audio, source.audio)]
+        after += ["-map", "0:a:0", *audio_arguments(audio, source.audio, effects)]
     if length_s:
         after += ["-t", f"{length_s:.3f}"]
     copied = (video is None or video.codec == "copy") and (audio is None or audio.codec == "copy")
@@ -85,6 +106,7 @@ def plan(params: TranscodeTaskInput, source: MediaMetaData, names: OutputNames) 
         after += _hls_arguments(segment_s, extension, independent=not (video and video.codec == "copy"))
     return TranscodePlan(
         before=("-ss", f"{start_s:.3f}") if start_s else (),
+        inputs=inputs,
         after=(*after, *written.arguments, f"file:{output}"),
         output=output,
         key=names.key("OutputObjectPath", path, written.extension),
@@ -126,6 +148,14 @@ def _check_copies(
         codec = source.audio.codec
         if codec not in written.copy_audio:
             raise InvalidInput(f"audio of codec {codec} cannot be copied into {template.container}; encode it")
+
+
+def _check_changes(video: VideoTemplateInfo | None, audio: AudioTemplateInfo | None, effects: Effects) -> None:
+    """A copied stream is not decoded, so that nothing can be done to it."""
+    if video and video.codec == "copy" and effects.on_picture:
+        raise InvalidInput("VideoTemplate.Codec is copy: nothing can be drawn on or changed in a copied picture")
+    if audio and audio.codec == "copy" and effects.on_sound:
+        raise InvalidInput("AudioTemplate.Codec is copy: a copied sound cannot be changed")
 
 
 def _cut(
@@ -193,12 +223,12 @@ class Transcode:
         task = context.task
         with as_invalid_input():
             params = TranscodeTaskInput.model_validate(task.params)
-            resolve(params)
+            template = resolve(params)
         place = Place.of(task, params.output_storage)
         names = names_of(task, params.definition, params.numbers)
         path, source = await read_source(context)
         with as_invalid_input():
-            work = plan(params, source, names)
+            work = plan(params, template, source, names)
         place.check(task, [work.key])
 
         def on_time(written_s: float) -> None:
@@ -207,7 +237,8 @@ class Transcode:
 
         folder = context.scratch / "transcode"
         folder.mkdir()
-        complaints = await ffmpeg.call(self._tools, [*ffmpeg.source(path, *work.before), *work.after], folder, on_time)
+        arguments = [*ffmpeg.source(path, *work.before), *work.inputs, *work.after]
+        complaints = await ffmpeg.call(self._tools, arguments, folder, on_time)
         produced = folder / work.output
         if not produced.is_file() or produced.stat().st_size == 0:
             raise SourceFileError("the source is damaged: nothing of it could be decoded")

@@ -8,7 +8,9 @@ import pytest
 
 from services.workers.media import hls, pictures
 from services.workers.media.codecs import audio_codecs, video_codecs
+from services.workers.media.effects import Effects
 from services.workers.media.ffmpeg import FORMATS, failure, source
+from services.workers.media.filtergraph import Overlay
 from services.workers.media.picture import size_filters
 from services.workers.media.process import Ended
 from services.workers.media.verify import check_duration
@@ -16,6 +18,7 @@ from services.workers.nodes import sample_snapshot, snapshot_by_time, transcode
 from shared.model.failure import ErrCode, InternalError, InvalidInput, NodeError, SourceFileError
 from shared.mps.media import MediaAudioStreamItem, MediaMetaData, MediaVideoStreamItem
 from shared.mps.naming import OutputNames
+from shared.mps.presets import TRANSCODE, resolve
 from shared.mps.snapshot import SampleSnapshotTaskInput, SampleSnapshotTemplate, SnapshotByTimeOffsetTaskInput
 from shared.mps.transcode import TranscodeTaskInput
 
@@ -40,7 +43,7 @@ def media(**more: Any) -> MediaMetaData:
 
 def planned(template: dict[str, Any], source: MediaMetaData | None = None, **more: Any) -> transcode.TranscodePlan:
     params = TranscodeTaskInput.model_validate({"Definition": 0, "RawParameter": template} | more)
-    return transcode.plan(params, source or media(), NAMES)
+    return transcode.plan(params, resolve(params), source or media(), NAMES)
 
 
 def value(arguments: tuple[str, ...], name: str) -> str | None:
@@ -52,7 +55,7 @@ AUDIO = {"Codec": "aac", "Bitrate": 0, "SampleRate": 0}
 
 
 def test_a_preset_in_full() -> None:
-    work = transcode.plan(TranscodeTaskInput(definition=100010), media(), NAMES)
+    work = transcode.plan(TranscodeTaskInput(definition=100010), TRANSCODE[100010], media(), NAMES)
     assert work.after == (
         *("-map_chapters", "-1", "-sn", "-dn", "-max_muxing_queue_size", "4096"),
         *("-map", "0:V:0", "-vf"),
@@ -63,6 +66,34 @@ def test_a_preset_in_full() -> None:
         *("-f", "mp4", "-movflags", "+faststart", "file:output.mp4"),
     )
     assert (work.key, work.expected_s, work.before) == ("out/clip_transcode_0.mp4", 10.0, ())
+
+
+EFFECTS = Effects(
+    before_size=("hqdn3d",),
+    after_size=("unsharp",),
+    mosaics=("boxblur",),
+    overlays=(Overlay(("-i", "file:mark.png"), "10", "20"),),
+    subtitles=("subtitles=f",),
+    before_mix=("afftdn",),
+    after_mix=("loudnorm",),
+)
+
+
+def test_effects_have_their_places() -> None:
+    params = TranscodeTaskInput(definition=100010)
+    work = transcode.plan(params, TRANSCODE[100010], media(), NAMES, EFFECTS)
+    graph = value(work.after, "-filter_complex")
+    assert graph is not None
+    stages = ["hqdn3d", "scale=-2:360", "fps=25/1", "unsharp", "boxblur", "overlay=", "subtitles=f", "format=yuv420p"]
+    assert sorted(stages, key=graph.index) == stages
+    assert work.inputs == ("-i", "file:mark.png")
+    assert value(work.after, "-af") == "afftdn,loudnorm"
+
+
+@pytest.mark.parametrize("effects", [Effects(mosaics=("boxblur",)), Effects(after_mix=("loudnorm",))])
+def test_effects_need_an_encode(effects: Effects) -> None:
+    with pytest.raises(InvalidInput, match="Codec is copy"):
+        transcode.plan(TranscodeTaskInput(definition=875), TRANSCODE[875], media(), NAMES, effects)
 
 
 @pytest.mark.parametrize(

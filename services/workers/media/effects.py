@@ -1,0 +1,57 @@
+"""What further modules add to a transcode: filters and pictures, at fixed places of its way. Pure data.
+
+The picture goes through: upright (by ffmpeg) -> `before_size` -> tone map -> size and fill -> frame rate ->
+`after_size` -> `mosaics` -> `overlays` -> `subtitles` -> pixel format. The sound: `before_mix` -> channels and sample
+rate -> `after_mix`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.workers.media.filtergraph import Overlay
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Each text is one filter or a chain of them; labels inside must be its own (see FilterGraph.apply)."""
+
+    before_size: tuple[str, ...] = ()
+    """On the picture as it was decoded (HDR still HDR): deinterlacing, denoising, super-resolution."""
+    tone_map: tuple[str, ...] | None = None
+    """In place of our HDR to SDR conversion; None for ours where it is needed."""
+    frame_rate: tuple[str, ...] | None = None
+    """In place of the plain `fps` filter, for interpolation; None for ours where the template has a rate."""
+    after_size: tuple[str, ...] = ()
+    """On the picture in its final size, before anything is drawn on it: sharpening, colour."""
+    mosaics: tuple[str, ...] = ()
+    """Areas made unrecognisable."""
+    overlays: tuple[Overlay, ...] = ()
+    """Watermarks, the lowest first."""
+    subtitles: tuple[str, ...] = ()
+    """Burnt into the picture, on top of everything."""
+    before_mix: tuple[str, ...] = ()
+    """On the sound with the source's channels: denoising."""
+    after_mix: tuple[str, ...] = ()
+    """On the sound with its final channels: loudness."""
+
+    @property
+    def on_picture(self) -> bool:
+        """Whether the picture is changed, so that it cannot be copied."""
+        return bool(
+            self.before_size
+            or self.tone_map
+            or self.frame_rate
+            or self.after_size
+            or self.mosaics
+            or self.overlays
+            or self.subtitles
+        )
+
+    @property
+    def on_sound(self) -> bool:
+        """Whether the sound is changed, so that it cannot be copied."""
+        return bool(self.before_mix or self.after_mix)
+
+
+NO_EFFECTS = Effects()
