@@ -18,7 +18,6 @@ ReelwayError
 ├── shared.mps.presets.UnknownTemplate                       a template that does not exist
 ├── services.api.domain.errors.ApiError                      what a caller of the API did wrong
 ├── services.api.domain.problems.Problem                     what a caller of the REST interface did wrong
-├── services.api.commands.CommandRefused                     a command does not fit the run as it stands
 ├── services.local.errors.LocalError                         what can stop the launcher; its tree is there
 ├── services.notifier.sinks.checked_network.AddressRefused   a callback may not go to this address
 └── services.workers.nodes.errors.UnknownKind                nobody has registered a node kind of this name

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from services.api.actions.schedules import own_pipeline
+from services.api.announcing import announce
 from services.api.buckets import check_buckets, find_input
-from services.api.commands import CommandRefused, announce_run, give_command
+from services.api.commanding import command_run
 from services.api.dependencies import Context
 from services.api.domain.errors import invalid
+from services.api.domain.problems import Problem
 from services.api.domain.schedules import schedule_id
 from services.api.domain.storage import read_input
 from services.api.domain.tasks import (
@@ -71,7 +73,7 @@ async def process_media(request: ProcessMediaRequest, context: Context) -> dict[
     except DuplicateKey:
         raise session_error(wish.session_id) from None
     RUNS_STARTED.labels("api").inc()
-    await announce_run(context.deps, run.id)
+    await announce([run.id], context)
     return {"TaskId": run.id}
 
 
@@ -102,9 +104,9 @@ async def manage_task(request: ManageTaskRequest, context: Context) -> dict[str,
         raise invalid("OperationType", "must be Abort", "InvalidOperationType")
     run = await own_run(request.task_id, context)
     try:
-        await give_command(context.deps, run.id, CommandKind.CANCEL)
-    except CommandRefused as refused:
-        raise invalid("TaskId", refused.reason, "NotProcessingTask") from None
+        await command_run(run.id, CommandKind.CANCEL, context)
+    except Problem as refused:
+        raise invalid("TaskId", refused.detail, "NotProcessingTask") from None
     return {}
 
 
