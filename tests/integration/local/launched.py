@@ -48,7 +48,7 @@ class Launched:
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.process.pid, number)
 
-    async def ended(self, timeout_s: float = 45) -> int:
+    async def ended(self, timeout_s: float = 20) -> int:
         async with asyncio.timeout(timeout_s):
             return await self.process.wait()
 
@@ -65,6 +65,8 @@ async def begin(data: Path, stdout: int | None = None, **env: str) -> Launched:
             stderr=file,
             env={**os.environ, "REELWAY_LOCAL_DATA": str(data), **env},
             start_new_session=True,
+            # A suite under nohup ignores this signal, and so would the launcher: on purpose, but not here.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
     return Launched(process, data, output)
 
