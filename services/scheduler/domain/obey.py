@@ -6,6 +6,7 @@ from typing import assert_never
 
 from services.scheduler.domain.step import Step
 from shared.model.commands import refusal
+from shared.model.pipeline import OUTPUT
 from shared.model.run import Command, CommandKind, NodeState, RunEventType, RunState
 
 
@@ -72,18 +73,19 @@ def _retry(step: Step, index: int) -> None:
     step.change_node(
         index, fresh_at=node.attempt, state=NodeState.WAITING, due_at=step.now, finished_at=None, sequence=None
     )
-    for follower in _skipped_after(step, index):
+    for follower in _given_up_after(step, index):
         step.change_node(follower, state=NodeState.PENDING, reason=None, finished_at=None, sequence=None)
 
 
-def _skipped_after(step: Step, index: int) -> set[int]:
-    """The nodes that a failure skipped and that lie behind this node."""
+def _given_up_after(step: Step, index: int) -> set[int]:
+    """The nodes behind this one that a failure skipped, and the end if it was reached without them."""
     found: set[int] = set()
     ahead = list(step.run.nodes[index].successors)
     while ahead:
         node = ahead.pop()
-        state = step.nodes[node]
-        if node not in found and state.state is NodeState.SKIPPED and not state.unchosen:
+        # No rule has passed it by: what stands behind a failure was skipped for the failure, if it was skipped.
+        skipped = step.nodes[node].state is NodeState.SKIPPED
+        if node not in found and (skipped or step.run.nodes[node].kind == OUTPUT):
             found.add(node)
             ahead += step.run.nodes[node].successors
     return found
