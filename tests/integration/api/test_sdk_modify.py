@@ -4,8 +4,13 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
+from services.api.dependencies import Context
+from services.api.rerunning import Wish, write_rerun
 from shared.model.pipeline import PipelineStatus
+from shared.model.rerun import RerunScope
+from shared.model.run import RunState
 from shared.ports.state import StateUnavailable
 from tests.integration.api.stand import (
     BUCKET,
@@ -260,10 +265,17 @@ async def lose_the_next_version(stand, monkeypatch):
     monkeypatch.setattr(stand.store, "insert_many", insert_many)
 
 
-@pytest.mark.parametrize("use", ["enable", "process", "modify", "delete"])
+async def process(stand, number):
+    source = {"Bucket": BUCKET, "Region": REGION, "Object": "/in/a.mp4"}
+    request = {"InputInfo": {"Type": "COS", "CosInputInfo": source}, "ScheduleId": number}
+    return (await stand.call("ProcessMedia", request)).TaskId
+
+
+@pytest.mark.parametrize("use", ["enable", "process", "rerun", "modify", "delete"])
 async def test_a_version_that_a_crash_lost_is_kept_before_it_is_used(stand, monkeypatch, use):
     stand.objects.put(BUCKET, "in/a.mp4")
     number = await full(stand)
+    early = await process(stand, number)
     with monkeypatch.context() as patched:
         await lose_the_next_version(stand, patched)
         error = await stand.refusal("ModifySchedule", {"ScheduleId": number, "Activities": graph(100020)})
@@ -275,10 +287,12 @@ async def test_a_version_that_a_crash_lost_is_kept_before_it_is_used(stand, monk
         case "enable":
             await stand.call("EnableSchedule", {"ScheduleId": number})
         case "process":
-            source = {"Bucket": BUCKET, "Region": REGION, "Object": "/in/a.mp4"}
-            request = {"InputInfo": {"Type": "COS", "CosInputInfo": source}, "ScheduleId": number}
-            answer = await stand.call("ProcessMedia", request)
-            assert (await stand.records.runs.get(answer.TaskId)).definition == 2
+            assert (await stand.records.runs.get(await process(stand, number))).definition == 2
+        case "rerun":
+            run = await stand.records.runs.change(early, lambda run: run.with_changes(state=RunState.CANCELLED))
+            context = Context(TENANT, "id", stand.deps)
+            made = await write_rerun(run, Wish(RerunScope.ALL, latest=True), await pipeline(stand, number), context)
+            assert (run.definition, made.run.definition) == (1, 2)
         case "modify":
             await stand.call("ModifySchedule", {"ScheduleId": number, "OutputDir": "/third/"})
         case "delete":
@@ -293,9 +307,7 @@ async def test_runs_in_flight_keep_their_definition(stand):
     stand.objects.put(BUCKET, "in/a.mp4")
     number = await full(stand)
     await stand.call("EnableSchedule", {"ScheduleId": number})
-    source = {"Bucket": BUCKET, "Region": REGION, "Object": "/in/a.mp4"}
-    request = {"InputInfo": {"Type": "COS", "CosInputInfo": source}, "ScheduleId": number}
-    task = (await stand.call("ProcessMedia", request)).TaskId
+    task = await process(stand, number)
     run = await stand.records.runs.get(task)
     for action, change in (
         ("DisableSchedule", {}),
@@ -307,7 +319,8 @@ async def test_runs_in_flight_keep_their_definition(stand):
         detail = await stand.call("DescribeTaskDetail", {"TaskId": task})
         assert (detail.Status, detail.ScheduleTask.TaskId) == ("WAITING", task)
     assert (run.definition, run.nodes[1].params) == (1, {"Definition": 100010})
-    assert (await stand.refusal("ProcessMedia", request)).code == "ResourceNotFound"
+    with pytest.raises(TencentCloudSDKException, match="ResourceNotFound"):
+        await process(stand, number)
 
 
 async def test_extensions_come_back_and_do_not_disturb_the_sdk(stand):
