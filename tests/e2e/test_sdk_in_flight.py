@@ -84,9 +84,13 @@ def test_an_aborted_task_leaves_no_encoder_and_no_output(stack: Stack, callbacks
     ((_, body),) = wait_for("callback", lambda: callbacks.of(task))
     assert (body["ScheduleTaskEvent"]["Status"], body["ScheduleTaskEvent"]["ErrCode"]) == ("FINISH", 40001)
     assert stack.keys("abort-out/") == {}
+    wait_for("empty scratch", lambda: not list((stack.data / "scratch").glob("*/attempt-*")), within_s=5)
     with pytest.raises(TencentCloudSDKException) as caught:
         stack.call("ManageTask", OperationType="Abort", TaskId=task)
     assert caught.value.get_code() == "InvalidParameterValue.NotProcessingTask"
+    stack.create_pipeline("after-abort", "/after-abort/", [raw_transcode(180)], OutputDir="/after-abort-out/")
+    stack.upload("after-abort/clip.mp4")
+    assert stack.finished(stack.task_of("after-abort/clip.mp4")).ScheduleTask.ErrCode == 0  # the slot is free
 
 
 def alive(process: psutil.Process) -> bool:
