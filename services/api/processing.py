@@ -12,6 +12,7 @@ from services.api.announcing import announce
 from services.api.dependencies import Context
 from services.api.domain.problems import Problem, conflict
 from services.api.rerunning import Wish, write_rerun
+from services.api.versions import keep_version
 from shared.concurrency import gather_to_end
 from shared.metrics import RUNS_STARTED
 from shared.model.pipeline import Pipeline
@@ -84,6 +85,7 @@ async def _head(info: ObjectInfo, context: Context) -> ObjectInfo | Found:
 
 async def _start(pipeline: Pipeline, infos: Sequence[ObjectInfo], context: Context) -> list[Found]:
     records = context.deps.records
+    await keep_version(records, pipeline)
     now: datetime = await records.now()
     runs = [run_for(pipeline, run_id_for(pipeline, info), info, now) for info in infos]
     written = await records.runs.insert_many(runs)

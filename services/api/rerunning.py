@@ -13,6 +13,7 @@ from services.api.domain.problems import Problem, conflict, not_found
 from services.api.domain.tasks import Mark, TaskListing
 from services.api.lookup import own_pipeline
 from services.api.reusable import check_input, spoiled
+from services.api.versions import keep_version
 from shared.concurrency import gather_to_end
 from shared.metrics import RUNS_STARTED
 from shared.model.pipeline import OUTPUT, Pipeline
@@ -69,6 +70,8 @@ async def write_rerun(run: Run, wish: Wish, pipeline: Pipeline | None, context: 
     redone = [one for one, node in zip(fates, basis.nodes, strict=True) if one.action == "redone"]
     if len(redone) <= sum(node.kind == OUTPUT for node in basis.nodes):
         raise conflict("nothing_to_redo", "every result of this run is still good")
+    if wish.latest:
+        await keep_version(context.deps.records, pipeline)
     made = rerun(run, basis, fates, await context.deps.records.now())
     try:
         await runs.insert(made)

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from shared.mps.base import MpsModel
+from shared.mps.extension import ActivityExtension
 from shared.mps.storage import MediaInputInfo, TaskOutputStorage
 
 
@@ -63,12 +64,13 @@ class TaskNotifyConfig(MpsModel):
 
 
 class Activity(MpsModel):
-    """One node on the wire. `PredriveIndex` is taken and ignored: the server makes it."""
+    """One node on the wire. `PredriveIndex` is taken and ignored: the server makes it. `Extension` is ours."""
 
     activity_type: str
     predrive_index: list[int] | None = None
     reardrive_index: list[int] | None = None
     activity_para: dict[str, Any] | None = None
+    extension: ActivityExtension | None = None
 
 
 class CreateScheduleRequest(MpsModel):

@@ -8,9 +8,6 @@ from shared.model.failure import ErrCode, Failure
 from shared.model.pipeline import Join
 from shared.model.run import NodeRun, NodeState, Run, RunEvent, RunEventType
 
-_OPEN = (RunEventType.NODE_RETRYING, RunEventType.NODE_RESET)
-"""After these a node goes on."""
-
 
 class RunView:
     """A run as of the event `up_to`, or as it is now (`live`)."""
@@ -19,16 +16,15 @@ class RunView:
         self.live = up_to is None
         self._run = run
         self._seen = [event for event in run.history if up_to is not None and event.sequence <= up_to]
-        self._last = {event.node: event for event in self._seen if event.node is not None}
+        self._last = _last_of_nodes(run, self._seen)
 
     @property
     def finished(self) -> bool:
         """Whether the run was final."""
         if self.live:
             return self._run.state.final
-        turns = (RunEventType.RUN_STARTED, RunEventType.RUN_FINISHED)
-        seen = [event.type for event in self._seen if event.type in turns]
-        return bool(seen) and seen[-1] is RunEventType.RUN_FINISHED
+        turn = self._last_turn(RunEventType.RUN_STARTED, RunEventType.RUN_FINISHED)
+        return turn is not None and turn.type is RunEventType.RUN_FINISHED
 
     def node(self, index: int) -> NodeRun:
         """The node as it stood. One that ended without an event (skipped probe, output) counts as ended from the
@@ -39,9 +35,9 @@ class RunView:
         event = self._last.get(index)
         if event is None:
             return now if now.state.final and now.sequence is None else NodeRun()
-        if event.type in _OPEN:
+        if event.type in (RunEventType.NODE_RETRYING, RunEventType.NODE_RESET):
             return NodeRun(state=NodeState.WAITING)
-        return now if event.sequence == now.sequence else _ended_before(event)
+        return now if now.state.final and now.sequence == event.sequence else _failed_before(event)
 
     def ready(self, index: int, before: Sequence[int]) -> bool:
         """Whether a node that was not final then had been queued. That happens in the step that ends what its join
@@ -51,18 +47,32 @@ class RunView:
             return True
         if now.attempt == 0 or now.state is NodeState.SKIPPED:
             return False
-        queued_by = self if self._paused_at is None else RunView(self._run, self._paused_at)
-        states = [queued_by.node(predecessor) for predecessor in before]
+        paused = self._last_turn(RunEventType.RUN_PAUSED, RunEventType.RUN_RESUMED)
+        then = self
+        if paused is not None and paused.type is RunEventType.RUN_PAUSED:
+            then = RunView(self._run, paused.sequence)
+        states = [then.node(predecessor) for predecessor in before]
+        leads = any(_leads_to(state, index) for state in states)
         if self._run.nodes[index].join is Join.ANY:
-            return any(_leads_to(state, index) for state in states)
-        return all(state.state.final for state in states)
+            return leads
+        return leads and all(_ended_well(state) for state in states)
 
-    @property
-    def _paused_at(self) -> int | None:
-        """The event that paused the run, if it was paused."""
-        turns = (RunEventType.RUN_PAUSED, RunEventType.RUN_RESUMED)
-        last = next((event for event in reversed(self._seen) if event.type in turns), None)
-        return last.sequence if last is not None and last.type is RunEventType.RUN_PAUSED else None
+    def _last_turn(self, *turns: RunEventType) -> RunEvent | None:
+        return next((event for event in reversed(self._seen) if event.type in turns), None)
+
+
+def _last_of_nodes(run: Run, seen: Sequence[RunEvent]) -> dict[int, RunEvent]:
+    """For each node the last event about it. A skip that was taken back, because a failed node before it was tried
+    again, does not count from then on."""
+    last: dict[int, RunEvent] = {}
+    for event in seen:
+        if event.type is RunEventType.NODE_RESET:
+            for index, skip in list(last.items()):
+                if skip.type is RunEventType.NODE_SKIPPED and run.node_runs[index].sequence != skip.sequence:
+                    del last[index]
+        if event.node is not None:
+            last[event.node] = event
+    return last
 
 
 def _leads_to(state: NodeRun, index: int) -> bool:
@@ -70,10 +80,14 @@ def _leads_to(state: NodeRun, index: int) -> bool:
     return state.state is NodeState.SUCCEEDED and (chosen is None or index in chosen)
 
 
-def _ended_before(event: RunEvent) -> NodeRun:
-    """An end that was taken back since: somebody asked to try the node again. Only failures and what they skipped are
-    ever taken back; when the attempt began is not kept."""
+def _ended_well(state: NodeRun) -> bool:
+    return state.state is NodeState.SUCCEEDED or (state.state is NodeState.SKIPPED and state.unchosen)
+
+
+def _failed_before(event: RunEvent) -> NodeRun:
+    """An end that was taken back since, because somebody asked to try the node again. When the attempt began is not
+    kept."""
     if event.type is not RunEventType.NODE_FAILED:
-        return NodeRun(state=NodeState.SKIPPED, finished_at=event.at, sequence=event.sequence)
+        return NodeRun(state=NodeState.SKIPPED, finished_at=event.at)
     failure = Failure(code=ErrCode(event.code or ErrCode.INTERNAL), message=event.message or "")
-    return NodeRun(state=NodeState.FAILED, failure=failure, finished_at=event.at, sequence=event.sequence)
+    return NodeRun(state=NodeState.FAILED, failure=failure, finished_at=event.at)

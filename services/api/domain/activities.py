@@ -9,13 +9,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from services.api.domain.errors import ApiError, invalid, missing, not_supported
+from services.api.domain.extensions import check_choices, check_extensions, read_extension
 from services.api.domain.outputs import NodeParameters
 from services.api.domain.parsing import parse, refusal
 from services.api.domain.storage import BucketUse, read_output
 from shared.model.graph import GraphError, check_graph
 from shared.model.pipeline import INPUT, OUTPUT, Node, predecessors
+from shared.mps.extension import ActivityExtension
 from shared.mps.kinds import BY_ACTIVITY, BY_KIND, KNOWN_UNSUPPORTED
 from shared.mps.presets import PARAMETERS, UnknownTemplate, check_templates
+from shared.mps.rules import ExecRulesTask
 from shared.mps.schedule import Activity
 
 _ENDS = frozenset({INPUT, OUTPUT})
@@ -43,20 +46,26 @@ def read_activities(activities: Sequence[Activity], tenant: str, region: str) ->
         kind, found = _read(activity, index, field)
         storage = getattr(found.params, "output_storage", None)
         _, used = read_output(storage, f"{found.field}.OutputStorage", tenant, region)
-        nodes.append(Node(kind=kind, params=found.params.to_wire_as_given(), successors=successors))
+        more = read_extension(activity.extension, kind, field)
+        nodes.append(Node(kind=kind, params=found.params.to_wire_as_given(), successors=successors, **more))
         parameters.append(found)
         buckets += used
     try:
         check_graph(nodes)
     except GraphError as error:
         raise ApiError("InvalidParameterValue", str(error)) from None
+    check_extensions(nodes)
+    for found in parameters:
+        if isinstance(found.params, ExecRulesTask):
+            check_choices(nodes, found.index, found.params, found.field)
     return Graph(tuple(nodes), tuple(parameters), tuple(buckets))
 
 
 def _read_end(activity: Activity, field: str, successors: tuple[int, ...]) -> Node:
     if activity.activity_para:
         raise invalid(f"{field}.ActivityPara", f"must be absent for {activity.activity_type!r}")
-    return Node(kind=activity.activity_type, successors=successors)
+    kind = activity.activity_type
+    return Node(kind=kind, successors=successors, **read_extension(activity.extension, kind, field))
 
 
 def _read(activity: Activity, index: int, field: str) -> tuple[str, NodeParameters]:
@@ -98,5 +107,7 @@ def render_activities(nodes: Sequence[Node]) -> list[dict[str, Any]]:
         }
         if names:
             shown["ActivityPara"] = {names.parameter: node.params}
+        if extension := ActivityExtension.of(node).to_wire():
+            shown["Extension"] = extension
         found.append(shown)
     return found

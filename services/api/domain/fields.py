@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from services.api.domain.errors import ApiError, invalid
 
 MAX_NAME = 128
+MAX_NODE_NAME = 64
 MAX_DIR = 512
 NEVER = "0000-00-00T00:00:00Z"
 """How a moment that has not come is written (contract §1)."""
@@ -18,6 +19,7 @@ LATEST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 _HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 _NAME = re.compile(f"[{_HAN}A-Za-z0-9_-]{{1,{MAX_NAME}}}")
+_NODE_NAME = re.compile(f"[{_HAN}A-Za-z_][{_HAN}A-Za-z0-9_]{{0,{MAX_NODE_NAME - 1}}}")
 _FORMAT = re.compile(r"[A-Za-z0-9]{1,64}")
 _REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _S3_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -53,6 +55,14 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         rule = f"1 to {MAX_NAME} Chinese characters, Latin letters, digits, '_' and '-'"
         raise invalid("ScheduleName", f"must have {rule}", "Name")
+    return name
+
+
+def check_node_name(name: str, field: str) -> str:
+    """A name that expressions can call: no digit first and no `-`. Raises ApiError."""
+    if not _NODE_NAME.fullmatch(name):
+        rule = f"1 to {MAX_NODE_NAME} Chinese characters, Latin letters, digits and '_', no digit first"
+        raise invalid(field, f"must have {rule}")
     return name
 
 

@@ -312,7 +312,7 @@ REFUSED = {
     "unknown activity type": ({"Activities": transcode(kind="action-fly")}, TYPE, "Activities[1].ActivityType:"),
     "activity type in wrong case": ({"Activities": transcode(kind="Action-Trans")}, TYPE, "[1].ActivityType:"),
     "activity type of a later version": (
-        {"Activities": transcode(kind="action-exec-rules", member="ExecRulesTask", params={})},
+        {"Activities": transcode(kind="action-aiReview", member="AiContentReviewTask", params={})},
         TYPE,
         "not supported by this version",
     ),
