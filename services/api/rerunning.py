@@ -106,7 +106,7 @@ async def rerun_page(
     newer = await context.deps.records.runs.get_many([rerun_id(run) for run in page])
     outcomes: list[Outcome] = []
     done = 0
-    while done < len(page) and time.monotonic() < until:
+    while done < len(page) and (done == 0 or time.monotonic() < until):
         some = page[done : done + _AT_ONCE]
         done += len(some)
         wanted = [run for run in some if rerun_id(run) not in newer]

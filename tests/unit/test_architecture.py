@@ -16,7 +16,7 @@ import pytest
 from tests.fault.crash_points import CRASH_POINTS
 
 ROOT = Path(__file__).parents[2]
-LAUNCHER_FILE = "services/cli.py"
+COMMAND = "services/cli/"
 
 Finding = tuple[int, str]
 Check = Callable[[str, ast.Module], Iterator[Finding]]
@@ -94,10 +94,11 @@ def services_stay_apart(path: str, tree: ast.Module) -> Iterator[Finding]:
     for line, module in imported(path, tree):
         if module == "?":
             yield line, "imports a module whose name cannot be known"
-        if path == LAUNCHER_FILE:
+        if path.startswith(COMMAND):
             lazy = line not in top_lines
             allowed = module == "services.*.__main__" or service_of(module) == "local"
-            if module.split(".")[0] == "services" and not (lazy and allowed):
+            others = module.split(".")[0] == "services" and service_of(module) not in (None, "cli")
+            if others and not (lazy and allowed):
                 yield line, f"the command imports {module}"
         elif path.startswith("shared/"):
             if module.split(".")[0] == "services":
@@ -208,10 +209,10 @@ def test_crash_points_are_named_after_their_service() -> None:
         (services_stay_apart, "services/local/launcher.py", "def f():\n    from services.api.__main__ import main"),
         (services_stay_apart, "shared/runtime.py", "def f():\n    import services.trigger"),
         (services_stay_apart, "shared/runtime.py", "from services import cli"),
-        (services_stay_apart, "services/cli.py", "from services.local.launcher import Launcher"),
-        (services_stay_apart, "services/cli.py", "def f():\n    from services.api.app import build"),
-        (services_stay_apart, "services/cli.py", "def f():\n    from services.api.__main__ import main"),
-        (services_stay_apart, "services/cli.py", "import_module(f'services.{x}.__main__')"),
+        (services_stay_apart, "services/cli/command.py", "from services.local.launcher import Launcher"),
+        (services_stay_apart, "services/cli/command.py", "def f():\n    from services.api.app import build"),
+        (services_stay_apart, "services/cli/command.py", "def f():\n    from services.api.__main__ import main"),
+        (services_stay_apart, "services/cli/command.py", "import_module(f'services.{x}.__main__')"),
         (products_stay_in_adapters, "shared/state/records.py", "def f():\n    import motor.motor_asyncio"),
         (products_stay_in_adapters, "services/api/app.py", "from aiokafka import AIOKafkaProducer"),
         (products_stay_in_adapters, "services/local/launcher.py", "from faststream.kafka import KafkaBroker"),
@@ -237,8 +238,12 @@ def test_a_breach_is_found(check: Check, path: str, source: str) -> None:
     [
         (services_stay_apart, "services/trigger/intake.py", "from services.trigger.domain.matching import match"),
         (services_stay_apart, "services/trigger/domain/x.py", "from ..intake import Intake\nfrom shared import ids"),
-        (services_stay_apart, "services/cli.py", "def f(x):\n    import_module(f'services.{x}.__main__').main()"),
-        (services_stay_apart, "services/cli.py", "def f():\n    from services.local.launcher import Launcher"),
+        (
+            services_stay_apart,
+            "services/cli/command.py",
+            "def f(x):\n    import_module(f'services.{x}.__main__').main()",
+        ),
+        (services_stay_apart, "services/cli/command.py", "def f():\n    from services.local.launcher import Launcher"),
         (services_stay_apart, "services/local/service_specs.py", "argv = ['-m', 'services.api']"),
         (products_stay_in_adapters, "services/local/broker.py", "from aiokafka.client import AIOKafkaClient"),
         (nothing_banned, "shared/x.py", "datetime.now(UTC)\nclock.now()\nrun(cmd, shell=False)"),

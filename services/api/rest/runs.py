@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.actions.tasks import newest_first
 from services.api.commanding import command_run
@@ -29,6 +29,8 @@ class RunPage(BaseModel):
 
 class RunFilter(BaseModel):
     """Which runs. Runs created while somebody turns pages come before the first page and move nothing."""
+
+    model_config = ConfigDict(extra="forbid")
 
     state: list[RunState] = Field(default_factory=list, description="One of these; any if absent.")
     pipeline_id: str | None = None

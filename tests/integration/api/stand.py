@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import itertools
 import socket
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 from tencentcloud.common import credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
@@ -50,9 +51,20 @@ class FakeObjects:
         self.objects: dict[tuple[str, str], ObjectInfo] = {}
         self.down = False
 
-    def put(self, bucket: str, key: str, *, size: int = 1000) -> None:
+    def put(self, bucket: str, key: str, *, size: int = 1000, etag: str | None = None, **metadata: str) -> ObjectInfo:
         modified = datetime(2026, 11, 23, 10, tzinfo=UTC)
-        self.objects[bucket, key] = ObjectInfo(bucket, key, size, f"etag-{key}", modified)
+        names = {name.replace("_", "-"): value for name, value in metadata.items()}
+        info = ObjectInfo(bucket, key, size, etag or f"etag-{key}", modified, metadata=names)
+        self.objects[bucket, key] = info
+        return info
+
+    async def list(self, bucket: str, prefix: str = "", *, after: str = "") -> AsyncGenerator[ObjectInfo, None]:
+        self._check(bucket)
+        if bucket not in self.buckets:
+            raise ObjectNotFound("no such bucket", bucket=bucket)
+        for (place, key), info in sorted(self.objects.items()):
+            if place == bucket and key.startswith(prefix) and key > after:
+                yield replace(info, metadata={})
 
     async def bucket_exists(self, bucket: str) -> bool:
         self._check(bucket)
@@ -157,6 +169,10 @@ class Stand:
             await self.call_json(action, params, **client)
         assert caught.value.requestId
         return caught.value
+
+    def rest(self, secret_id: str = SECRET_ID, secret_key: str = SECRET_KEY) -> httpx.AsyncClient:
+        """A client of the REST interface; close it."""
+        return httpx.AsyncClient(base_url=f"{self.url}/api/v1", auth=(secret_id, secret_key), trust_env=False)
 
     async def create(self, **changes: Any) -> int:
         """A schedule; its id."""

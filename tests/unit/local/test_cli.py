@@ -9,10 +9,11 @@ from services.cli import app
 
 
 def test_version_and_every_service_are_commands() -> None:
-    result = CliRunner().invoke(app, ["version"])
-    assert (result.exit_code, result.output.strip()) == (0, "0.1.0")
+    for said in (["version"], ["--version"]):
+        result = CliRunner().invoke(app, said)
+        assert (result.exit_code, result.output.strip()) == (0, "0.1.0")
     overview = CliRunner().invoke(app, ["--help"]).output
-    for command in ("up", "trigger", "scheduler", "worker", "notifier", "api"):
+    for command in ("up", "trigger", "scheduler", "worker", "notifier", "api", "runs", "pipelines", "limits"):
         assert command in overview
 
 

@@ -1,4 +1,4 @@
-"""The `reelway` command."""
+"""The `reelway` command: the processes of this machine, and the groups of commands that speak to an API."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from services.cli import limits, pipelines, runs
 from shared.errors import ReelwayError
 
 app = typer.Typer(
@@ -21,8 +22,26 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(runs.app, name="runs")
+app.add_typer(pipelines.app, name="pipelines")
+app.add_typer(limits.app, name="limits")
 _out = Console()
 _err = Console(stderr=True)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
 
 
 @app.command()
@@ -123,7 +142,3 @@ def version() -> None:
 def _run_service(package: str) -> None:
     """Imports the service only now: a process loads one service, not all of them."""
     importlib.import_module(f"services.{package}.__main__").main()
-
-
-if __name__ == "__main__":
-    app()
