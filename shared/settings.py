@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainSerializer, SecretStr
@@ -70,8 +71,11 @@ class ServiceSettings(BaseSettings):
     """The broker keeps nothing over a restart (the embedded one): a closed connection ends the session."""
 
     fetch_wait_ms: int = Field(default=500, ge=1, le=30_000)
-    """How long the broker may hold an empty fetch. Kafka answers as soon as there is something; the embedded broker
-    waits the time out, so there it is the latency of each hop, paid for with idle requests."""
+    """How long the broker may hold an empty fetch; Kafka answers as soon as there is something. With `nudge_dir`: how
+    often a topic that others write to as well is looked into."""
+    nudge_dir: Path | None = None
+    """A folder that all services of this machine share, for a broker that does not wake waiting fetches (the embedded
+    one): consumers are nudged through pipes in it. None for Kafka."""
 
     state_url: Annotated[str, PlainSerializer(without_userinfo)] = Field(
         default="sqlite:////var/lib/reelway/state.db", repr=False

@@ -114,9 +114,10 @@ def _bus_env(wiring: Wiring) -> dict[str, str]:
         return {"REELWAY_KAFKA": wiring.kafka, "REELWAY_IDEMPOTENT_PRODUCER": idempotent}
     return {
         "REELWAY_KAFKA": wiring.kafka,
-        # It keeps nothing over a restart, has one node, and waits the time of a fetch out.
+        # It keeps nothing over a restart, has one node, and does not wake a fetch that waits.
         "REELWAY_KAFKA_FORGETS": "true",
         "REELWAY_FETCH_WAIT_MS": "15",
+        "REELWAY_NUDGE_DIR": str(wiring.folder.run / "nudges"),
         "REELWAY_REPLICATION": "1",
         "REELWAY_IDEMPOTENT_PRODUCER": "false",
     }

@@ -53,6 +53,8 @@ async def build(runtime: Runtime) -> None:
             service.notifications.on_run_changed,
             service=SERVICE,
             clock=runtime.clock,
+            # A run in full flight tells several things within milliseconds: take them in together.
+            pace_s=0.02,
         )
     )
     runtime.background.append(service.run())

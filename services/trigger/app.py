@@ -27,7 +27,16 @@ async def build(runtime: Runtime) -> None:
         concurrency=settings.head_concurrency,
     )
     bus.declare_topics(bus.topics.runs)
-    bus.subscribe(Subscription(bus.topics.uploads, normalise, intake.on_events, service=SERVICE, clock=runtime.clock))
+    bus.subscribe(
+        Subscription(
+            bus.topics.uploads,
+            normalise,
+            intake.on_events,
+            service=SERVICE,
+            clock=runtime.clock,
+            outside_authors=True,
+        )
+    )
     if settings.reconcile:
         reconciler = Reconciler(runtime.records, runtime.objects, intake, remember=settings.seen_cache)
         runtime.background.append(reconciler.run(settings.reconcile_interval_s))

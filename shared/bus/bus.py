@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,7 +15,9 @@ from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_co
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
+from shared.bus.consumer import Fetches, SubscriptionConsumer
 from shared.bus.errors import BusUnavailable
+from shared.bus.nudge import Nudged, Nudges
 from shared.bus.subscription import Subscription, lenient_parser, raw_decoder
 from shared.clock import Clock
 from shared.concurrency import gather_to_end
@@ -32,6 +35,8 @@ STOP_TIMEOUT_S = 5.0
 START_TIMEOUT_S = 60.0
 CHECK_INTERVAL_S = 2.0
 SILENCE_S = 15.0
+UNNUDGED_S = 0.5
+"""How often a consumer that can be nudged looks by itself."""
 
 
 class Bus:
@@ -51,6 +56,7 @@ class Bus:
         self._publisher: KafkaBroker | None = None
         self._ready = asyncio.Event()
         self._trouble = "not started"
+        self._nudges = Nudges(settings.nudge_dir) if settings.nudge_dir else None
         self.declare_topics(self.topics.dead_letters, partitions=1)
 
     @property
@@ -122,6 +128,8 @@ class Bus:
             raise BusUnavailable(f"publishing to {items[0][0]}: {error!r}") from error
         for topic, _, _, _ in items:
             PUBLISHED.labels(self._service, topic).inc()
+        if self._nudges is not None:
+            self._nudges.nudge({topic for topic, _, _, _ in items})
 
     async def run(self) -> None:
         """Keeps sessions going until cancelled."""
@@ -167,10 +175,12 @@ class Bus:
             await self._create(admin, self._declared)
         lifeline = await self._lifeline()
         publisher = self._broker()
-        consumers = [self._consumer(subscription) for subscription in self._subscriptions]
+        nudged: list[Nudged] = []
+        consumers: list[KafkaBroker] = []
         try:
             # Each group join takes seconds: one broker object per subscription, all joined at once (FACTS §2).
             async with asyncio.timeout(START_TIMEOUT_S):
+                consumers += [await self._consumer(subscription, nudged) for subscription in self._subscriptions]
                 await gather_to_end(*(broker.start() for broker in (publisher, *consumers)))
             self._publisher = publisher
             self._ready.set()
@@ -182,6 +192,10 @@ class Bus:
             self._ready.clear()
             lifeline.cancel()
             await asyncio.gather(*(self._stop(broker) for broker in (*consumers, publisher)))
+            for pipe in nudged:
+                pipe.close()
+            if self._nudges is not None:
+                self._nudges.close()
 
     async def _watch(self, lifeline: asyncio.Task[None]) -> None:
         """Returns when this session is of no use any more."""
@@ -225,12 +239,15 @@ class Bus:
 
         return asyncio.create_task(hold(), name="bus-lifeline")
 
-    def _broker(self) -> KafkaBroker:
+    def _broker(self, *, consumer_only: bool = False) -> KafkaBroker:
         return KafkaBroker(
             self._settings.kafka,
             client_id=f"{self._settings.topic_prefix}{self._service}",
+            consumer_only=consumer_only,
             acks="all",
-            linger_ms=2,
+            # What is published at once is one request anyway, and what comes meanwhile waits for its answer: lingering
+            # would only delay each hop.
+            linger_ms=0,
             enable_idempotence=self._settings.idempotent_producer,
             max_request_size=4 * 1024 * 1024,
             graceful_timeout=STOP_TIMEOUT_S,
@@ -240,15 +257,23 @@ class Bus:
             logger=logging.getLogger("faststream"),
         )
 
-    def _consumer(self, subscription: Subscription[Any]) -> KafkaBroker:
-        broker = self._broker()
+    async def _consumer(self, subscription: Subscription[Any], nudged: list[Nudged]) -> KafkaBroker:
+        """A broker object with one subscriber, not yet started. A pipe that it makes is put into `nudged`."""
+        fetches = None
+        wait_ms = self._settings.fetch_wait_ms
+        if self._settings.nudge_dir is not None:
+            patience_s = wait_ms / 1000 if subscription.outside_authors else UNNUDGED_S
+            nudged.append(Nudged(self._settings.nudge_dir, subscription.topic))
+            fetches = Fetches(nudged[-1], patience_s=patience_s, pace_s=subscription.pace_s)
+            wait_ms = 1  # with 0 the embedded broker finds nothing at all
+        broker = self._broker(consumer_only=True)
         subscriber = broker.subscriber(
             subscription.topic,
             group_id=self.topics.group(self._service, subscription.topic),
             batch=True,
             max_records=subscription.max_records,
             batch_timeout_ms=10,
-            fetch_max_wait_ms=self._settings.fetch_wait_ms,
+            fetch_max_wait_ms=wait_ms,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.NACK_ON_ERROR,
             session_timeout_ms=10_000,
@@ -260,6 +285,9 @@ class Bus:
             await subscription.consume(records, self)
 
         subscriber(consume, parser=lenient_parser, decoder=raw_decoder)
+        await broker.connect()
+        config = broker.config.broker_config
+        config.builder = partial(SubscriptionConsumer, **config.builder.keywords, fetches=fetches)  # type: ignore[attr-defined]
         return broker
 
     async def _stop(self, broker: KafkaBroker) -> None:

@@ -61,8 +61,14 @@ class Subscription(Generic[T]):
         clock: Clock,
         max_records: int = 500,
         listener: Any = None,
+        pace_s: float = 0.002,
+        outside_authors: bool = False,
     ) -> None:
+        """`pace_s`: how long messages may be gathered while they come in quick succession. `outside_authors`: others
+        than our services write to the topic, so nobody may nudge us when they do."""
         self.topic = topic
+        self.pace_s = pace_s
+        self.outside_authors = outside_authors
         self.max_records = max_records
         self.listener = listener
         self._parse = parse
