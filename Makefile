@@ -29,7 +29,8 @@ test: $(STAMP) ## all tests but the slow ones, with line coverage
 test-kafka: $(STAMP) ## the end-to-end and fault tests on Apache Kafka, fetched with Maven (SHORT=1: some of them)
 	$(BIN)/python -m tests.peers.fetch kafka
 	REELWAY_TEST_BUS=kafka REELWAY_TEST_STATE=sqlite \
-	  $(BIN)/python -m pytest $(if $(SHORT),-m short) --ignore=tests/fault/simulation tests/e2e tests/fault $(ARGS)
+	  $(BIN)/python -m pytest $(if $(SHORT),-m short) --ignore=tests/fault/simulation \
+	  tests/integration/bus tests/e2e tests/fault $(ARGS)
 
 test-mongo: $(STAMP) ## the store contracts and the end-to-end tests on MongoDB's wire protocol (SHORT=1: some of them)
 	$(BIN)/python -m tests.peers.fetch ferretdb

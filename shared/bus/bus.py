@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_co
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
+from shared.bus.ending import end, is_spoilt
 from shared.bus.errors import BusUnavailable
 from shared.bus.subscription import Subscription, lenient_parser, raw_decoder
 from shared.clock import Clock
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 PUBLISH_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 5.0
+LOST_FLUSH_S = 1.0
+"""How long the producer of a session that is of no use any more may flush: most often nobody is there to take it."""
 START_TIMEOUT_S = 60.0
 CHECK_INTERVAL_S = 2.0
 SILENCE_S = 15.0
@@ -50,6 +53,7 @@ class Bus:
         self._declared: dict[str, int] = {}
         self._publisher: KafkaBroker | None = None
         self._ready = asyncio.Event()
+        self._spoilt = asyncio.Event()
         self._trouble = "not started"
         self.declare_topics(self.topics.dead_letters, partitions=1)
 
@@ -119,6 +123,12 @@ class Bus:
                     )
                 )
         except (TimeoutError, KafkaError, OSError) as error:
+            if is_spoilt(error) and broker is self._publisher:
+                # At once: a number that fits by chance would be acknowledged as a repetition and not be written.
+                self._publisher = None
+                self._ready.clear()
+                self._trouble = "the broker refuses what this producer sends"
+                self._spoilt.set()
             raise BusUnavailable(f"publishing to {items[0][0]}: {error!r}") from error
         for topic, _, _, _ in items:
             PUBLISHED.labels(self._service, topic).inc()
@@ -165,6 +175,7 @@ class Bus:
     async def _session(self) -> None:
         async with asyncio.timeout(START_TIMEOUT_S), self._admin() as admin:
             await self._create(admin, self._declared)
+        flush_s = STOP_TIMEOUT_S * 2
         lifeline = await self._lifeline()
         publisher = self._broker()
         consumers = [self._consumer(subscription) for subscription in self._subscriptions]
@@ -172,16 +183,19 @@ class Bus:
             # Each group join takes seconds: one broker object per subscription, all joined at once (FACTS §2).
             async with asyncio.timeout(START_TIMEOUT_S):
                 await gather_to_end(*(broker.start() for broker in (publisher, *consumers)))
+            self._spoilt.clear()
             self._publisher = publisher
             self._ready.set()
             BUS_SESSIONS.labels(self._service).inc()
             log.info("bus joined", topics=[subscription.topic for subscription in self._subscriptions])
             await self._watch(lifeline)
+            flush_s = LOST_FLUSH_S
         finally:
             self._publisher = None
             self._ready.clear()
             lifeline.cancel()
-            await asyncio.gather(*(self._stop(broker) for broker in (*consumers, publisher)))
+            handlers = (end(broker, STOP_TIMEOUT_S * 2) for broker in consumers)
+            await asyncio.gather(end(publisher, flush_s), *handlers)
 
     async def _watch(self, lifeline: asyncio.Task[None]) -> None:
         """Returns when this session is of no use any more."""
@@ -189,6 +203,9 @@ class Bus:
         loop = asyncio.get_running_loop()
         while True:
             done, _ = await asyncio.wait({lifeline}, timeout=CHECK_INTERVAL_S)
+            if self._spoilt.is_set():
+                log.warning("bus session over", reason=self._trouble)
+                return
             if done and self._settings.kafka_forgets:
                 self._trouble = "the broker went away"
                 log.warning("bus session over", reason=self._trouble)
@@ -225,7 +242,7 @@ class Bus:
 
         return asyncio.create_task(hold(), name="bus-lifeline")
 
-    def _broker(self) -> KafkaBroker:
+    def _broker(self, *, consumer_only: bool = False) -> KafkaBroker:
         return KafkaBroker(
             self._settings.kafka,
             client_id=f"{self._settings.topic_prefix}{self._service}",
@@ -235,13 +252,14 @@ class Bus:
             max_request_size=4 * 1024 * 1024,
             graceful_timeout=STOP_TIMEOUT_S,
             allow_auto_create_topics=False,
+            consumer_only=consumer_only,
             apply_types=False,
             log_level=logging.DEBUG,
             logger=logging.getLogger("faststream"),
         )
 
     def _consumer(self, subscription: Subscription[Any]) -> KafkaBroker:
-        broker = self._broker()
+        broker = self._broker(consumer_only=True)
         subscriber = broker.subscriber(
             subscription.topic,
             group_id=self.topics.group(self._service, subscription.topic),
@@ -261,10 +279,3 @@ class Bus:
 
         subscriber(consume, parser=lenient_parser, decoder=raw_decoder)
         return broker
-
-    async def _stop(self, broker: KafkaBroker) -> None:
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT_S * 2):
-                await broker.stop()
-        except (TimeoutError, KafkaError, OSError) as error:
-            log.warning("bus did not stop cleanly", error=repr(error))
