@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-mongo lint type fault bench lock clean
+.PHONY: help setup demo test test-kafka test-mongo lint type fault bench lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,8 +25,17 @@ demo: $(STAMP) ## run the main job on a real clip (ARGS=--keep leaves it running
 test: $(STAMP) ## all tests but the slow ones, with line coverage
 	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile --durations=15 --cov --cov-report=term $(ARGS)
 
-test-mongo: $(STAMP) ## the store contracts and the end-to-end tests on MongoDB's wire protocol
-	REELWAY_TEST_STATE=mongo $(BIN)/python -m pytest -k 'mongo or secantus' tests/contract tests/e2e $(ARGS)
+# SHORT=1 runs the tests that are marked `short`: what CI does.
+test-kafka: $(STAMP) ## the end-to-end and fault tests on Apache Kafka, fetched with Maven (SHORT=1: some of them)
+	$(BIN)/python -m tests.peers.fetch kafka
+	REELWAY_TEST_BUS=kafka REELWAY_TEST_STATE=sqlite \
+	  $(BIN)/python -m pytest $(if $(SHORT),-m short) --ignore=tests/fault/simulation \
+	  tests/integration/bus tests/e2e tests/fault $(ARGS)
+
+test-mongo: $(STAMP) ## the store contracts and the end-to-end tests on MongoDB's wire protocol (SHORT=1: some of them)
+	$(BIN)/python -m tests.peers.fetch ferretdb
+	REELWAY_TEST_STATE=mongo,ferretdb $(BIN)/python -m pytest -k 'mongo or secantus or ferretdb' \
+	  $(if $(SHORT),-m 'short or slow') tests/contract tests/e2e $(ARGS)
 
 lint: $(STAMP) ## style, formatting, import rules
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+import structlog
 from bson.errors import BSONError
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ReadPreference, WriteConcern
@@ -45,6 +46,7 @@ from shared.adapters.state_query import (
 from shared.ports.state import CollectionSpec, Doc, DuplicateKey, Filter, Order, StateError, StateUnavailable
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 _OPTIONS = {
     "appName": "reelway",
@@ -67,6 +69,9 @@ _CLOCK_REFRESH_S = 30.0
 
 _DUPLICATE = 11000
 """MongoDB's code for a broken unique rule."""
+
+_NOT_IMPLEMENTED = 238
+"""MongoDB's code, by which servers that speak its protocol refuse what they cannot do."""
 
 _NOT_NULL = {"$type": ["string", "number", "bool", "object", "array"]}
 """What a field of a unique rule must be for the document to count. A partial index cannot say `$ne: null`."""
@@ -112,17 +117,22 @@ class MongoStateStore:
     async def _make_indexes(self, spec: CollectionSpec) -> None:
         collection = self._named(spec.name)
         for rule in spec.unique:
-            await _answer(
-                collection.create_index(
-                    [(field, 1) for field in rule],
-                    name=f"unique:{rule_name(rule)}",
-                    unique=True,
-                    partialFilterExpression=dict.fromkeys(rule, _NOT_NULL),
-                )
-            )
+            await self._make_unique(collection, rule)
         for index in spec.indexes:
             keys = [(field, 1) for field in (*index, "_id")]  # `_id` gives the order of ties
             await _answer(collection.create_index(keys, name=f"index:{rule_name(index)}"))
+
+    async def _make_unique(self, collection: Any, rule: Sequence[str]) -> None:
+        keys, name = [(field, 1) for field in rule], f"unique:{rule_name(rule)}"
+        only = dict.fromkeys(rule, _NOT_NULL)
+        try:
+            await _answer(collection.create_index(keys, name=name, unique=True, partialFilterExpression=only))
+        except StateError as error:
+            if getattr(error.__cause__, "code", None) != _NOT_IMPLEMENTED:
+                raise
+            # FerretDB v1: a rule for all documents is stricter where a field is null, and no field of ours ever is.
+            log.warning("no partial indexes here, null counts as a value", collection=collection.name, rule=name)
+            await _answer(collection.create_index(keys, name=name, unique=True))
 
     def _named(self, collection: str) -> Any:
         return self._database[known(collection, self._specs)]
@@ -146,7 +156,7 @@ class MongoStateStore:
             # A document inserted again breaks all its rules at once, and not every server names `_id` first.
             if await _answer(self._named(collection).find_one({"_id": doc_id}, {"_id": 1})):
                 raise DuplicateKey(collection, "_id") from None
-            raise _duplicate(collection, error) from None
+            raise await self._duplicate(collection, doc, error) from None
 
     async def insert_many(self, collection: str, docs: Sequence[Doc]) -> list[bool]:
         """Writes those that are new, in one unordered bulk."""
@@ -168,8 +178,20 @@ class MongoStateStore:
         try:
             result = await _answer(self._named(collection).replace_one(only_if, next_version(doc)))
         except DuplicateKeyError as error:
-            raise _duplicate(collection, error) from None
+            raise await self._duplicate(collection, doc, error) from None
         return bool(result.matched_count)
+
+    async def _duplicate(self, collection: str, doc: Doc, error: DuplicateKeyError) -> DuplicateKey:
+        """The error with the rule that was broken, which not every server names."""
+        pattern = (error.details or {}).get("keyPattern")
+        if pattern:
+            return DuplicateKey(collection, rule_name(list(pattern)))
+        for rule in self._specs[collection].unique:
+            taken = {field: value for field in rule if (value := _at(doc, field)) is not None}
+            others = {"_id": {"$ne": doc["_id"]}, **taken}
+            if len(taken) == len(rule) and await _answer(self._named(collection).find_one(others, {"_id": 1})):
+                return DuplicateKey(collection, rule_name(rule))
+        return DuplicateKey(collection, "_id")
 
     async def replace_many(self, collection: str, docs: Sequence[Doc]) -> list[bool]:
         """`replace` for each, side by side; a DuplicateKey is raised after all were tried.
@@ -280,9 +302,12 @@ def _test(condition: Condition) -> dict[str, Any]:
     return {condition.field: {condition.operator.value: condition.value}}
 
 
-def _duplicate(collection: str, error: DuplicateKeyError) -> DuplicateKey:
-    pattern = (error.details or {}).get("keyPattern", {"_id": 1})
-    return DuplicateKey(collection, rule_name(list(pattern)))
+def _at(doc: Doc, path: str) -> Any:
+    """What stands at a dotted path, None if nothing does."""
+    value: Any = doc
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _refused(error: BulkWriteError) -> set[int]:

@@ -16,6 +16,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
 from shared.bus.consumer import Fetches, SubscriptionConsumer
+from shared.bus.ending import end, is_spoilt
 from shared.bus.errors import BusUnavailable
 from shared.bus.nudge import Nudged, Nudges
 from shared.bus.subscription import Subscription, lenient_parser, raw_decoder
@@ -32,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 PUBLISH_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 5.0
+LOST_FLUSH_S = 1.0
+"""How long the producer of a session that is of no use any more may flush: most often nobody is there to take it."""
 START_TIMEOUT_S = 60.0
 CHECK_INTERVAL_S = 2.0
 SILENCE_S = 15.0
@@ -55,6 +58,7 @@ class Bus:
         self._declared: dict[str, int] = {}
         self._publisher: KafkaBroker | None = None
         self._ready = asyncio.Event()
+        self._spoilt = asyncio.Event()
         self._trouble = "not started"
         self._nudges = Nudges(settings.nudge_dir) if settings.nudge_dir else None
         self.declare_topics(self.topics.dead_letters, partitions=1)
@@ -125,6 +129,12 @@ class Bus:
                     )
                 )
         except (TimeoutError, KafkaError, OSError) as error:
+            if is_spoilt(error) and broker is self._publisher:
+                # At once: a number that fits by chance would be acknowledged as a repetition and not be written.
+                self._publisher = None
+                self._ready.clear()
+                self._trouble = "the broker refuses what this producer sends"
+                self._spoilt.set()
             raise BusUnavailable(f"publishing to {items[0][0]}: {error!r}") from error
         for topic, _, _, _ in items:
             PUBLISHED.labels(self._service, topic).inc()
@@ -173,6 +183,7 @@ class Bus:
     async def _session(self) -> None:
         async with asyncio.timeout(START_TIMEOUT_S), self._admin() as admin:
             await self._create(admin, self._declared)
+        flush_s = STOP_TIMEOUT_S * 2
         lifeline = await self._lifeline()
         publisher = self._broker()
         nudged: list[Nudged] = []
@@ -182,16 +193,19 @@ class Bus:
             async with asyncio.timeout(START_TIMEOUT_S):
                 consumers += [await self._consumer(subscription, nudged) for subscription in self._subscriptions]
                 await gather_to_end(*(broker.start() for broker in (publisher, *consumers)))
+            self._spoilt.clear()
             self._publisher = publisher
             self._ready.set()
             BUS_SESSIONS.labels(self._service).inc()
             log.info("bus joined", topics=[subscription.topic for subscription in self._subscriptions])
             await self._watch(lifeline)
+            flush_s = LOST_FLUSH_S
         finally:
             self._publisher = None
             self._ready.clear()
             lifeline.cancel()
-            await asyncio.gather(*(self._stop(broker) for broker in (*consumers, publisher)))
+            handlers = (end(broker, STOP_TIMEOUT_S * 2) for broker in consumers)
+            await asyncio.gather(end(publisher, flush_s), *handlers)
             for pipe in nudged:
                 pipe.close()
             if self._nudges is not None:
@@ -203,6 +217,9 @@ class Bus:
         loop = asyncio.get_running_loop()
         while True:
             done, _ = await asyncio.wait({lifeline}, timeout=CHECK_INTERVAL_S)
+            if self._spoilt.is_set():
+                log.warning("bus session over", reason=self._trouble)
+                return
             if done and self._settings.kafka_forgets:
                 self._trouble = "the broker went away"
                 log.warning("bus session over", reason=self._trouble)
@@ -289,10 +306,3 @@ class Bus:
         config = broker.config.broker_config
         config.builder = partial(SubscriptionConsumer, **config.builder.keywords, fetches=fetches)  # type: ignore[attr-defined]
         return broker
-
-    async def _stop(self, broker: KafkaBroker) -> None:
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT_S * 2):
-                await broker.stop()
-        except (TimeoutError, KafkaError, OSError) as error:
-            log.warning("bus did not stop cleanly", error=repr(error))

@@ -29,7 +29,7 @@ from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.mps.v20190612 import models, mps_client
 
-from tests.contract.state.secantus import Secantus
+from tests.contract.state.wire_server import WireServer
 from tests.peers.kafka import Kafka
 from tests.peers.tools import ToolMissing
 
@@ -99,7 +99,7 @@ class Stack:
     env: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     ready: dict[str, Any] = field(default_factory=dict)
-    mongo: Secantus | None = None
+    mongo: WireServer | None = None
     kafka: Kafka | None = None
     """The bus if it is not the embedded broker: with REELWAY_TEST_BUS=kafka every stack has one of its own."""
 

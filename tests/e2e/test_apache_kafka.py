@@ -24,6 +24,7 @@ def kafka(stack: Stack) -> Kafka:
     return stack.kafka
 
 
+@pytest.mark.short
 def test_every_service_produces_idempotently_and_knows_that_this_bus_forgets_nothing(
     stack: Stack, kafka: Kafka
 ) -> None:
@@ -35,7 +36,7 @@ def test_every_service_produces_idempotently_and_knows_that_this_bus_forgets_not
         assert settings["kafka"] == kafka.address
 
 
-@pytest.mark.parametrize("moment", ["upload", "middle", "end"])
+@pytest.mark.parametrize("moment", ["upload", pytest.param("middle", marks=pytest.mark.short), "end"])
 async def test_broker_killed_and_back_with_its_log_loses_nothing(
     stack: Stack, kafka: Kafka, callbacks: Callbacks, moment: str
 ) -> None:
@@ -59,6 +60,7 @@ async def test_broker_killed_and_back_with_its_log_loses_nothing(
     stack.finished(stack.task_of(f"{name}/again.mp4"))
 
 
+@pytest.mark.short
 async def test_all_topics_deleted_in_the_middle_of_a_run(stack: Stack, kafka: Kafka, callbacks: Callbacks) -> None:
     task = start_run(stack, callbacks, "deleted")
     wait_for("middle of the run", lambda: in_the_middle(stack, task), within_s=30)

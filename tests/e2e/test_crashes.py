@@ -52,7 +52,9 @@ def assert_ended_right(stack: Stack, callbacks: Callbacks, name: str, task: str)
     assert sum(key.endswith(".jpg") for key in keys) == 12
 
 
-@pytest.mark.parametrize("service", ["trigger", "scheduler", "workers", "notifier", "api"])
+@pytest.mark.parametrize(
+    "service", ["trigger", pytest.param("scheduler", marks=pytest.mark.short), "workers", "notifier", "api"]
+)
 def test_service_killed_in_the_middle_of_a_run(stack: Stack, callbacks: Callbacks, service: str) -> None:
     name = f"kill-{service}"
     task = start_run(stack, callbacks, name)
@@ -71,6 +73,7 @@ def _answers(stack: Stack) -> bool:
         return False
 
 
+@pytest.mark.short
 def test_bus_lost_with_all_topics_in_the_middle_of_a_run(stack: Stack, callbacks: Callbacks) -> None:
     task = start_run(stack, callbacks, "bus-lost")
     wait_for("middle of the run", lambda: in_the_middle(stack, task), within_s=30)
@@ -82,6 +85,7 @@ def test_bus_lost_with_all_topics_in_the_middle_of_a_run(stack: Stack, callbacks
     stack.finished(stack.task_of("bus-lost/again.mp4"))
 
 
+@pytest.mark.short
 def test_everything_survives_a_restart(stack: Stack, callbacks: Callbacks) -> None:
     task = start_run(stack, callbacks, "restart")
     wait_for("middle of the run", lambda: in_the_middle(stack, task), within_s=30)
@@ -100,6 +104,7 @@ def test_storage_dies_in_the_middle_of_a_run(stack: Stack, callbacks: Callbacks,
     assert_ended_right(stack, callbacks, name, task)
 
 
+@pytest.mark.short
 def test_state_store_away_in_the_middle_of_a_run(stack: Stack, callbacks: Callbacks) -> None:
     if stack.mongo is None:
         pytest.skip("SQLite is a file: there is no server that could go away")

@@ -24,6 +24,7 @@ def refused(call: Callable[[], Any]) -> tuple[str, str]:
     return caught.value.get_code(), caught.value.get_message()
 
 
+@pytest.mark.short
 def test_life_of_a_pipeline(stack: Stack) -> None:
     name = "生命周期_life-1"
     made = stack.create_graph(name, "/life/", GRAPH, enable=False)

@@ -37,6 +37,7 @@ def decodes(path: Path) -> bool:
     return done.returncode == 0 and not done.stderr.strip()
 
 
+@pytest.mark.short
 def test_upload_runs_the_graph_and_notifies(stack: Stack, callbacks: Callbacks, tmp_path: Path) -> None:
     stack.create_pipeline(
         "whole-path",
@@ -89,6 +90,7 @@ def minio_event(bucket: str, key: str) -> bytes:
     return json.dumps({"EventName": "s3:ObjectCreated:Put", "Key": f"{bucket}/{key}", "Records": [record]}).encode()
 
 
+@pytest.mark.short
 async def test_event_and_reconciler_start_one_run(stack: Stack) -> None:
     stack.create_pipeline("one-run", "/one/", [snapshots_at("0s")], OutputDir="/one-out/")
     key = "one/片 段+1%.mp4"
@@ -216,6 +218,7 @@ def test_serial_nodes_read_the_output_before_them(stack: Stack) -> None:
     assert Image.open(BytesIO(body)).size == (320, 180)
 
 
+@pytest.mark.short
 async def test_poison_messages_go_to_the_dead_letters(stack: Stack) -> None:
     stack.create_pipeline("poison", "/poison/", [snapshots_at("0s")], OutputDir="/poison-out/")
     topics = ["uploads.v1", "runs.v1", "task-events.v1", "run-events.v1", "tasks.light.v1", "tasks.media.v1"]
@@ -228,6 +231,7 @@ async def test_poison_messages_go_to_the_dead_letters(stack: Stack) -> None:
     assert all(letter["reason"] for letter in letters)
 
 
+@pytest.mark.short
 async def test_queue_sink_carries_the_same_event(stack: Stack) -> None:
     stack.create_pipeline(
         "queue",

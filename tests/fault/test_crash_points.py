@@ -17,6 +17,9 @@ from tests.fault.crash_points import CRASH_POINTS
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
 
+SHORT = ("trigger.after_publish", "scheduler.after_cas", "worker.before_complete", "notifier.after_send")
+"""One of each service, for the short form on another bus."""
+
 
 @pytest.fixture(scope="module")
 def faults(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -40,7 +43,9 @@ def callbacks() -> Iterator[Callbacks]:
     server.close()
 
 
-@pytest.mark.parametrize("point", CRASH_POINTS)
+@pytest.mark.parametrize(
+    "point", [pytest.param(point, marks=pytest.mark.short if point in SHORT else ()) for point in CRASH_POINTS]
+)
 def test_death_at_a_crash_point_costs_only_time(point: str, stack: Stack, callbacks: Callbacks, faults: Path) -> None:
     # Whoever died in the case before has joined the bus again: else it works without it and does not pass here.
     wait_for("readiness", lambda: requests.get(f"{stack.ready['api']}/healthz", timeout=10).ok, within_s=60)
