@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from services.api.announcing import announce
@@ -85,8 +84,9 @@ async def _head(info: ObjectInfo, context: Context) -> ObjectInfo | Found:
 
 async def _start(pipeline: Pipeline, infos: Sequence[ObjectInfo], context: Context) -> list[Found]:
     records = context.deps.records
-    await keep_version(records, pipeline)
-    now: datetime = await records.now()
+    if infos:
+        await keep_version(records, pipeline)
+    now = await records.now()
     runs = [run_for(pipeline, run_id_for(pipeline, info), info, now) for info in infos]
     written = await records.runs.insert_many(runs)
     RUNS_STARTED.labels("api").inc(sum(written))

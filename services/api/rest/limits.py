@@ -83,13 +83,14 @@ async def _show(gate_id: str, whose: dict[str, str], context: Context) -> Limit:
 
 async def _set(gate_id: str, maximum: int, context: Context) -> None:
     """Claims that pass the gate at this moment keep their entries."""
-    gates = context.deps.records.gates
+    gates, now = context.deps.records.gates, await context.deps.records.now()
     for _ in range(_TRIES):
         changed = await gates.change(gate_id, lambda gate: gate.with_changes(maximum=maximum))
         if changed is not None:
             return
         try:
-            await gates.insert(Gate(id=gate_id, maximum=maximum))
+            # A place is told from others by the gate's version: it must not start anew after the gate was removed.
+            await gates.insert(Gate(id=gate_id, maximum=maximum, version=int(now.timestamp() * 1000)))
         except DuplicateKey:
             continue
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -35,12 +36,27 @@ async def test_limit_is_set_changed_and_cleared(stand: Stand, rest: httpx.AsyncC
 
 
 async def test_claims_under_way_are_kept_when_a_limit_changes(stand: Stand, rest: httpx.AsyncClient, path: str) -> None:
-    entry = Passage(task_id="t", task_version=3, at=stand.store_clock.now())
+    entry = Passage(task_id="t", task_version=3, turn=0, at=stand.store_clock.now())
     await stand.records.gates.insert(Gate(id=PATHS[path], maximum=5, passing=(entry,)))
     assert (await rest.put(path, json={"max_running": 1})).json()["max_running"] == 1
     gate = await stand.records.gates.get(PATHS[path])
     assert gate is not None
     assert (gate.maximum, gate.passing) == (1, (entry,))
+
+
+async def test_limit_that_was_cleared_and_set_again_does_not_count_its_turns_anew(
+    stand: Stand, rest: httpx.AsyncClient, path: str
+) -> None:
+    """A place at a gate is told from all others by the gate's version."""
+    turns: list[int] = []
+    for _ in range(3):
+        await rest.put(path, json={"max_running": 1})
+        [gate] = await stand.records.gates.find({})
+        turns.append(gate.version)
+        assert await stand.records.gates.replace(gate)
+        stand.store_clock.advance(timedelta(seconds=1))
+        await rest.delete(path)
+    assert turns[0] + 1 < turns[1] < turns[1] + 1 < turns[2]
 
 
 async def test_tasks_at_work_are_counted(stand: Stand, rest: httpx.AsyncClient, path: str) -> None:

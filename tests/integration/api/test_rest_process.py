@@ -59,6 +59,7 @@ async def test_objects_get_the_runs_that_their_uploads_would_have_started(
     now = stand.store_clock.now()
     for info, run in zip(infos, by_upload, strict=True):
         assert await stand.records.runs.get(str(run)) == run_for(pipeline, str(run), info, now)
+    assert await stand.records.versions.get("7:1") is not None
 
 
 async def test_calling_again_starts_nothing_twice(stand: Stand, rest: httpx.AsyncClient) -> None:

@@ -168,6 +168,7 @@ async def test_latest_definition(stand: Stand, rest: httpx.AsyncClient) -> None:
     assert actions(answer) == ["reused", "redone", "reused", "redone", "redone"]
     assert answer.json()["nodes"][3]["reason"] == "new or changed in this definition"
     assert answer.json()["run"]["definition"] == 2
+    assert await stand.records.versions.get(f"{PIPELINE}:2") is not None
 
 
 async def test_latest_definition_with_another_place_reuses_no_outputs(stand: Stand, rest: httpx.AsyncClient) -> None:
