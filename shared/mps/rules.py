@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -178,11 +178,12 @@ def choose(task: ExecRulesTask, scope: Scope) -> Choice:
     return Choice(tuple(sorted(chosen)), tuple(held), text)
 
 
-def check_rules(task: ExecRulesTask, node: int, nodes: Sequence[Node]) -> None:
+def check_rules(task: ExecRulesTask, node: int, nodes: Sequence[Node], before: Collection[int] | None = None) -> None:
     """What can only be seen in the graph: that the indexes are successors of the node, that every successor can be
-    chosen, and that expressions ask only of what comes before. Raises ValueError naming member and rule."""
+    chosen, and that expressions ask only of what comes before (`before`, if the caller knows it already). Raises
+    ValueError naming member and rule."""
     successors = set(nodes[node].successors)
-    before = ancestors(nodes, node)
+    before = ancestors(nodes, node) if before is None else before
     names = {name for index in before if (name := nodes[index].name)}
     measured = any(nodes[index].kind == quality.KIND for index in before)
     reachable: set[int] = set()

@@ -49,11 +49,11 @@ def ancestors(nodes: Sequence[Node], node: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def scope_of(run: Run, node: int | None = None) -> Scope:
+def scope_of(run: Run, node: int | None = None, before: int | None = None) -> Scope:
     """The scope of a run as one of its nodes sees it: only what comes before that node, so that the answer does not
-    depend on who is faster. Without `node` all nodes are seen, from the last to the first."""
-    seen = tuple(reversed(range(len(run.nodes)))) if node is None else ancestors(run.nodes, node)
-    return _RunScope(run, seen)
+    depend on who is faster. Without `node` all nodes are seen, from the last to the first. `before` is what
+    `ancestors_of_all` says of the node, if the caller has asked: a large graph may have many rules."""
+    return _RunScope(run, node, before)
 
 
 class _Lazy(Mapping[str, Any]):
@@ -79,9 +79,10 @@ class _Lazy(Mapping[str, Any]):
 
 
 class _RunScope(_Lazy):
-    def __init__(self, run: Run, seen: tuple[int, ...]) -> None:
+    def __init__(self, run: Run, node: int | None, before: int | None) -> None:
         self._run = run
-        self._seen = seen
+        self._node = node
+        self._before = before
 
     def _names(self) -> tuple[str, ...]:
         return tuple(ROOTS)
@@ -100,12 +101,23 @@ class _RunScope(_Lazy):
                 return None
 
     @cached_property
+    def _seen(self) -> tuple[int, ...]:
+        """The nodes that are seen, nearest first."""
+        if self._node is None:
+            return tuple(reversed(range(len(self._run.nodes))))
+        return ancestors(self._run.nodes, self._node)
+
+    @cached_property
     def _nodes(self) -> _NodesScope:
-        return _NodesScope(self._run, self._seen)
+        if self._before is None:
+            return _NodesScope(self._run, self._seen)
+        return _NodesScope(self._run, [index for index in range(len(self._run.nodes)) if self._before >> index & 1])
 
     @cached_property
     def _quality(self) -> Any:
         """`Output` of the nearest quality-control node that has one."""
+        if all(node.kind != quality.KIND for node in self._run.nodes):
+            return None
         for index in self._seen:
             result = self._run.node_runs[index].result
             if self._run.nodes[index].kind == quality.KIND and result is not None:
@@ -116,7 +128,7 @@ class _RunScope(_Lazy):
 class _NodesScope(_Lazy):
     """Nodes by index and by name."""
 
-    def __init__(self, run: Run, seen: tuple[int, ...]) -> None:
+    def __init__(self, run: Run, seen: Sequence[int]) -> None:
         self._run = run
         names = {name: index for index in sorted(seen, reverse=True) if (name := run.nodes[index].name)}
         # An index is nobody's name: it wins over a name that looks like one.

@@ -18,7 +18,6 @@ from shared.model.pipeline import INPUT, OUTPUT, Node, predecessors
 from shared.mps.extension import ActivityExtension
 from shared.mps.kinds import BY_ACTIVITY, BY_KIND, KNOWN_UNSUPPORTED
 from shared.mps.presets import PARAMETERS, UnknownTemplate, check_templates
-from shared.mps.rules import ExecRulesTask
 from shared.mps.schedule import Activity
 
 _ENDS = frozenset({INPUT, OUTPUT})
@@ -55,9 +54,7 @@ def read_activities(activities: Sequence[Activity], tenant: str, region: str) ->
     except GraphError as error:
         raise ApiError("InvalidParameterValue", str(error)) from None
     check_extensions(nodes)
-    for found in parameters:
-        if isinstance(found.params, ExecRulesTask):
-            check_choices(nodes, found.index, found.params, found.field)
+    check_choices(nodes, parameters)
     return Graph(tuple(nodes), tuple(parameters), tuple(buckets))
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from services.api.domain.errors import ApiError, invalid
 from services.api.domain.fields import check_node_name
+from services.api.domain.outputs import NodeParameters
+from shared.model.graph import ancestors_of_all
 from shared.model.pipeline import INPUT, OUTPUT, RULES, Join, Node, predecessors
 from shared.mps.extension import ActivityExtension
 from shared.mps.rules import ExecRulesTask, check_rules
@@ -47,9 +49,13 @@ def check_extensions(nodes: Sequence[Node]) -> None:
             raise invalid(f"{field}.Join", "any needs an activity that follows several others")
 
 
-def check_choices(nodes: Sequence[Node], index: int, rules: ExecRulesTask, field: str) -> None:
-    """Whether rules fit the graph that they stand in. Raises ApiError; `field` is the wire path of the parameters."""
-    try:
-        check_rules(rules, index, nodes)
-    except ValueError as error:
-        raise ApiError("InvalidParameterValue", f"{field}.{error}") from None
+def check_choices(nodes: Sequence[Node], parameters: Sequence[NodeParameters]) -> None:
+    """Whether the rules fit the graph that they stand in. Raises ApiError naming the member and the rule."""
+    choices = [(found, found.params) for found in parameters if isinstance(found.params, ExecRulesTask)]
+    before = ancestors_of_all(nodes) if choices else []
+    for found, task in choices:
+        known = [index for index in range(len(nodes)) if before[found.index] >> index & 1]
+        try:
+            check_rules(task, found.index, nodes, known)
+        except ValueError as error:
+            raise ApiError("InvalidParameterValue", f"{found.field}.{error}") from None

@@ -20,9 +20,9 @@ class Decision:
     explanation: str
 
 
-def decide(run: Run, index: int) -> Decision:
+def decide(run: Run, index: int, before: int | None = None) -> Decision:
     """The successors that the rules choose, by the run's metadata and the results so far. Total: whatever is missing
-    makes a condition false."""
+    makes a condition false. `before` is what `ancestors_of_all` says of the node, if the caller has asked."""
     node = run.nodes[index]
     try:
         task = ExecRulesTask.model_validate(node.params)
@@ -30,6 +30,6 @@ def decide(run: Run, index: int) -> Decision:
         # They were checked at save; a version that became stricter must not stop the run for ever.
         choice = Choice((), (), f"the rules cannot be read any more: {error.errors()[0]['msg']}")
     else:
-        choice = choose(task, scope_of(run, index))
+        choice = choose(task, scope_of(run, index, before))
     result = NodeResult(echo=node.params, payload=choice.payload, chosen=choice.chosen)
     return Decision(result, choice.explanation)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 from services.scheduler.domain.edges import Reached, Skip, Start, verdict
 from services.scheduler.domain.rules import decide
 from services.scheduler.domain.tasks import due_at, source_of, task_for
 from shared.ids import task_id
+from shared.model.graph import ancestors_of_all
 from shared.model.pipeline import INPUT, RULES, Join, predecessors
 from shared.model.run import (
     NodeRun,
@@ -142,7 +144,7 @@ class Step:
 
     def _choose(self, index: int, after: Sequence[int]) -> None:
         """Decides a rules node, which needs no worker."""
-        result = decide(self.current(), index)
+        result = decide(self.current(), index, self._ancestors[index])
         sequence = self.tell(RunEventType.NODE_SUCCEEDED, node=index, attempt=1, message=result.explanation)
         self.change_node(
             index,
@@ -155,6 +157,11 @@ class Step:
             reason=result.explanation,
             sequence=sequence,
         )
+
+    @cached_property
+    def _ancestors(self) -> list[int]:
+        """Made once for all rules of the step."""
+        return ancestors_of_all(self.run.nodes)
 
     def _finish(self) -> None:
         failed = any(node.state is NodeState.FAILED for node in self.nodes)

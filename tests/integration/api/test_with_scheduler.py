@@ -149,6 +149,36 @@ async def test_a_paused_task_is_processing(stand, number, scheduler):
     assert [found.TaskId for found in (await stand.call("DescribeTasks", {"Status": "PROCESSING"})).TaskSet] == [task]
 
 
+async def test_a_run_goes_on_by_its_definition_after_its_schedule_was_edited_and_deleted(
+    stand, number, scheduler, queue
+):
+    task = await process(stand, number)
+    await rung(stand, scheduler)
+    await stand.call(
+        "ModifySchedule", {"ScheduleId": number, "Activities": GONE, "TaskNotifyConfig": {"TopicName": "t"}}
+    )
+    later = await process(stand, number)
+    await stand.call("DeleteSchedule", {"ScheduleId": number})
+    await rung(stand, scheduler)
+    worked = {}
+    for lane in (Lane.LIGHT, Lane.MEDIA):
+        for work in await queue.claim_next(lane, HOLDER, 10):
+            worked.setdefault(work.run_id, []).append(work.params)
+            done = await queue.succeed(work.id, HOLDER.owner, work.fence, NodeResult())
+            await scheduler.announce([done])
+    old, new = [await stand.records.runs.get(one) for one in (task, later)]
+    assert (old.state, old.definition, new.state, new.definition) == (RunState.SUCCEEDED, 1, RunState.SUCCEEDED, 2)
+    assert worked == {task: [{}, {"Definition": 100020}, {"Definition": 10}], later: [{}, {"Definition": 100040}]}
+    assert (old.notification.target, new.notification.target) == ("q", "t")
+
+
+GONE = [
+    {"ActivityType": "input", "ReardriveIndex": [1]},
+    {"ActivityType": "action-trans", "ReardriveIndex": [2], "ActivityPara": {"TranscodeTask": {"Definition": 100040}}},
+    {"ActivityType": "output"},
+]
+
+
 # -- priority -------------------------------------------------------------------------------------------------------
 
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from shared.ids import delivery_id, digest, new_pipeline_id, run_id, task_id
 from shared.model.base import instant_text
-from shared.model.graph import MAX_NODES, GraphError, check_graph
+from shared.model.graph import MAX_NODES, GraphError, ancestors_of_all, check_graph
 from shared.model.pipeline import INPUT, OUTPUT, Node, predecessors
+from shared.mps.scope import ancestors
 from tests.builders import T0, a_chain, a_diamond
 
 
@@ -80,3 +81,17 @@ def test_instants_sort_as_text_as_they_do_in_time(first: datetime, second: datet
     one, two = first.astimezone(UTC), second.astimezone(UTC)
     assert (instant_text(first) < instant_text(second)) is (one < two)
     assert len(instant_text(first)) == len("2026-03-04T05:06:07.000089Z")
+
+
+@given(st.data())
+def test_ancestors_of_all_nodes_are_those_of_each(data: st.DataObject) -> None:
+    """Also where indexes are not in the order of the graph."""
+    count = data.draw(st.integers(1, 8))
+    place = data.draw(st.permutations(range(count)))
+    nodes = [Node(kind="noop") for _ in range(count)]
+    for index in range(count):
+        later = data.draw(st.lists(st.integers(index + 1, count - 1), unique=True)) if index + 1 < count else []
+        nodes[place[index]] = Node(kind="noop", successors=tuple(place[other] for other in later))
+    found = ancestors_of_all(nodes)
+    for index in range(count):
+        assert {other for other in range(count) if found[index] >> other & 1} == set(ancestors(nodes, index))

@@ -177,7 +177,7 @@ def test_the_scheduler_takes_a_rerun_to_its_end_and_leaves_what_is_reused_alone(
     scope = data.draw(st.sampled_from([RerunScope.ALL, RerunScope.FAILED]))
     again = check_whole(run, Basis.same(run), plan(run, Basis.same(run), scope))
 
-    def decide(_: Run, index: int) -> Decision:
+    def decide(_: Run, index: int, before: int) -> Decision:
         return Decision(NodeResult(chosen=tuple(run.nodes[index].successors[:1])), "the first")
 
     with pytest.MonkeyPatch.context() as patch:
