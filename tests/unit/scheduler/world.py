@@ -9,9 +9,10 @@ from services.scheduler.orchestrator import Orchestrator
 from shared.clock import ManualClock
 from shared.messages.messages import RunChanged, RunRequested, TaskEnded
 from shared.messages.topics import Topics
+from shared.model.commands import refusal
 from shared.model.failure import ErrCode, Failure
 from shared.model.pipeline import Node
-from shared.model.run import Run, RunState
+from shared.model.run import Command, CommandKind, Run, RunState
 from shared.model.task import Lane, NodeResult, Task, TaskState
 from shared.ports.publisher import Outgoing
 from shared.ports.state import StateStore
@@ -46,12 +47,30 @@ class World:
     async def begun(self, nodes: tuple[Node, ...] | None = None) -> None:
         await self.orchestrator.requested([await self.requested(nodes)])
 
+    async def asked(self, kind: CommandKind, node: int | None = None, run_id: str = "run-1") -> RunRequested:
+        """Somebody writes a command into the run, if it fits."""
+
+        def step(run: Run) -> Run | None:
+            if refusal(run, kind, node) is not None:
+                return None
+            command = Command(kind=kind, node=node, at=self.clock.now())
+            return run.with_changes(commands=(*run.commands, command), due_at=self.clock.now())
+
+        await self.records.runs.change(run_id, step)
+        return RunRequested(run_id=run_id)
+
+    async def obeys(self, kind: CommandKind, node: int | None = None) -> Run:
+        """A command is written and taken in."""
+        await self.orchestrator.requested([await self.asked(kind, node)])
+        return await self.run()
+
     async def run(self, run_id: str = "run-1") -> Run:
         found = await self.records.runs.get(run_id)
         assert found is not None
         return found
 
     async def tasks(self) -> dict[int, Task]:
+        """The tasks by node; of several attempts one."""
         return {task.node: task for task in await self.records.tasks.find({}, limit=1000)}
 
     async def work(self, failure: Failure | None = None) -> list[TaskEnded]:
