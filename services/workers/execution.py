@@ -263,7 +263,8 @@ class Execution:
 
     async def _register(self, task: Task, files: Sequence[OutputFile]) -> None:
         """Puts our name to the places of the outputs. Other runs' outputs may be overwritten; raises InvalidInput if a
-        place belongs to another node of this run, for then the run would lose one of the two and not know it."""
+        place belongs to another node of this run, for then the run would lose one of the two and not know it, and
+        LeaseLost if a later claim of this node has put its name there."""
         wanted = [
             OutputRecord(
                 id=output_id(file.bucket, file.key),
@@ -271,6 +272,7 @@ class Execution:
                 key=file.key,
                 run_id=task.run_id,
                 node=task.node,
+                attempt=task.attempt,
                 fence=task.fence,
             )
             for file in files
@@ -281,6 +283,8 @@ class Execution:
             def step(old: OutputRecord, record: OutputRecord = record) -> OutputRecord:
                 if old.run_id == task.run_id and old.node != task.node:
                     raise InvalidInput(f"node {old.node} of the same run writes {old.bucket}/{old.key} as well")
+                if old.run_id == task.run_id and (old.attempt, old.fence) > (task.attempt, task.fence):
+                    raise LeaseLost
                 # The etag of what lies there now stays known until it is overwritten.
                 return record.with_changes(version=old.version, etag=old.etag)
 
@@ -292,7 +296,8 @@ class Execution:
         for info in infos:
 
             def step(record: OutputRecord, info: ObjectInfo = info) -> OutputRecord | None:
-                if record.run_id != task.run_id or record.node != task.node:
+                writer = (record.run_id, record.node, record.attempt, record.fence)
+                if writer != (task.run_id, task.node, task.attempt, task.fence):
                     return None
                 return record.with_changes(etag=info.etag, written_at=now)
 
