@@ -26,7 +26,8 @@ VARIABLE = "REELWAY_FAULT_ARRANGEMENT"
 
 
 class Arrangement(BaseModel):
-    """What is different from `reelway up`. Processes are named as in the ready file; the second worker is `workers-2`."""
+    """What is different from `reelway up`. Processes are named as in the ready file; the second worker is
+    `workers-2`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,7 +66,7 @@ def on_small_disk(argv: tuple[str, ...], folder: Path, size_bytes: int) -> tuple
     unshare = shutil.which("unshare")
     if unshare is None:
         raise RuntimeError("a small disk needs unshare(1), of util-linux")
-    mount = f"mount -t tmpfs -o size={size_bytes},mode=0700 tmpfs {shlex.quote(str(folder))} && exec \"$@\""
+    mount = f'mount -t tmpfs -o size={size_bytes},mode=0700 tmpfs {shlex.quote(str(folder))} && exec "$@"'
     return (unshare, "--user", "--map-root-user", "--mount", "/bin/sh", "-c", mount, "worker", *argv)
 
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 import psutil
@@ -40,6 +39,7 @@ class Rig(Stack):
     through_proxy: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.program = (sys.executable, "-m", "tests.fault.arranged")
         self.faults = self.data.with_name(f"{self.data.name}-faults")
         self.background = Background()

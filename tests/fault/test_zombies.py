@@ -1,4 +1,4 @@
-"""A worker that stands still beyond its lease and then goes on: somebody else has done its work, and it changes nothing."""
+"""A worker that stands still beyond its lease and then goes on: its work was done by another, and it changes nothing."""
 
 from __future__ import annotations
 
@@ -79,13 +79,8 @@ def test_worker_paused_in_the_middle_of_an_encode_beyond_its_lease(
     work.upload(source=looped_clip(tmp_path, 4))
     (task,) = work.wait_held("transcode")
     zombie = freeze(pid_of(task))
-    try:
-        taken_over(work, task)
-        work.wait_ended()
-    finally:
-        thawed = [process for process in zombie if process.is_running()]
-        if len(thawed) != len(zombie):
-            thaw(thawed)
+    taken_over(work, task)
+    work.wait_ended()
     assert_powerless(work, task, zombie)
     work.check()
 
@@ -130,7 +125,8 @@ def test_worker_stopped_before_it_could_tell_of_its_result(rig: Rig, callbacks: 
     thaw([zombie])
     wait_for("late announcement", lambda: announced(rig, task), within_s=30)
     rig.wait_healthy()
-    assert work.check() == [run]
+    (same,) = work.check()
+    assert same.history == run.history
     (after,) = [found for found in work.tasks() if found.id == task.id]
     assert (after.owner, after.fence, after.lost) == (task.owner, 1, 0)
 
@@ -144,4 +140,4 @@ def stopped_worker(rig: Rig) -> psutil.Process | None:
 def announced(rig: Rig, task: Task) -> bool:
     """Whether the worker has gone past telling the scheduler."""
     logs = "".join(rig.log(name) for name in rig.worker_pids())
-    return any(task.run_id in line and "\"outcome\":\"succeeded\"" in line for line in logs.splitlines())
+    return any(task.run_id in line and '"outcome":"succeeded"' in line for line in logs.splitlines())

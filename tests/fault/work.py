@@ -166,8 +166,8 @@ class Work:
             if task.state is TaskState.SUCCEEDED and task.result
             for found in task.result.outputs
         }
-        listed = self.rig.s3().get_paginator("list_objects_v2").paginate(
-            Bucket=self.rig.bucket, Prefix=f"{self.name}-out/"
+        listed = (
+            self.rig.s3().get_paginator("list_objects_v2").paginate(Bucket=self.rig.bucket, Prefix=f"{self.name}-out/")
         )
         there = {item["Key"]: item["ETag"].strip('"') for page in listed for item in page.get("Contents", [])}
         assert there == {key: found.etag for key, found in written.items()}
