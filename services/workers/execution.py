@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,13 @@ from services.workers.leftovers import Leftovers
 from services.workers.nodes.base import NodeKind, NodeOutcome, OutputFile, UploadOrder
 from services.workers.nodes.errors import UnknownKind
 from services.workers.nodes.registry import kind_of
-from services.workers.scratch import Scratch
+from services.workers.scratch import Scratch, ScratchFull, is_full
 from services.workers.source_cache import SourceCache
 from services.workers.stopwatch import Stopwatch
 from shared.concurrency import run_to_end
 from shared.errors import ReelwayError
 from shared.faults import fault_point
-from shared.model.failure import ErrCode, Failure, InternalError, InvalidInput, NodeError, SourceFileError
+from shared.model.failure import ErrCode, InternalError, InvalidInput, NodeError, SourceFileError
 from shared.model.task import MediaObject, NodeResult, Task
 from shared.model.upload import PLACE_METADATA, RUN_METADATA, OutputRecord, output_id, place
 from shared.ports.objects import (
@@ -106,24 +105,24 @@ class Execution:
             await self._leftovers.remove(task, written)
             return None
         except NodeError as error:
-            return await self._fail(task, error.failure)
+            return await self._failed(task, error)
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            message = (
-                "the scratch disk is full" if full else f"local file error: {error.strerror or type(error).__name__}"
-            )
-            return await self._fail(task, InternalError(message).failure)
+            reason = f"local file error: {error.strerror or type(error).__name__}"
+            return await self._failed(task, ScratchFull() if is_full(error) else InternalError(reason))
         except Exception as error:
             # Boundary: a fault in a node kind must not end the worker.
             log.exception("node kind failed", task=task.id, kind=task.kind)
-            return await self._fail(task, InternalError(f"unexpected {type(error).__name__} in {task.kind}").failure)
+            return await self._failed(task, InternalError(f"unexpected {type(error).__name__} in {task.kind}"))
         fault_point("worker.before_complete")
         done = await self._patiently(lambda: self._queue.succeed(task.id, self._owner, task.fence, result))
         fault_point("worker.after_complete")
         return done
 
-    async def _fail(self, task: Task, failure: Failure) -> Task | None:
-        return await self._patiently(lambda: self._queue.fail(task.id, self._owner, task.fence, failure))
+    async def _failed(self, task: Task, error: NodeError) -> Task | None:
+        if isinstance(error, ScratchFull):
+            # What later nodes might read again is worth less than their attempts.
+            await self._cache.drop_unused()
+        return await self._patiently(lambda: self._queue.fail(task.id, self._owner, task.fence, error.failure))
 
     async def _result(self, task: Task, on_progress: Callable[[int], None], written: list[ObjectInfo]) -> NodeResult:
         try:
