@@ -1,4 +1,4 @@
-"""SIGTERM in the middle of work: a worker ends its tasks within the grace period or gives them back, and ends in time."""
+"""SIGTERM in the middle of work: a worker ends its tasks within the grace period or gives them back, and is gone."""
 
 from __future__ import annotations
 

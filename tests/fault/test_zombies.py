@@ -1,4 +1,4 @@
-"""A worker that stands still beyond its lease and then goes on: its work was done by another, and it changes nothing."""
+"""A worker that stands still beyond its lease and then goes on: others did its work, and it changes nothing."""
 
 from __future__ import annotations
 
