@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from shared.faults import shown_by_clock
+
 
 class Clock(Protocol):
     """Tells the time."""
@@ -19,7 +21,7 @@ class SystemClock:
 
     def now(self) -> datetime:
         """Aware UTC."""
-        return datetime.now(UTC)
+        return shown_by_clock(datetime.now(UTC))
 
 
 class ManualClock:

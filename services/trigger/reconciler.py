@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from cachetools import LRUCache
@@ -26,24 +26,47 @@ PAGE = 200
 class Reconciler:
     """Lists every watched prefix at an interval and hands what the ledger does not know to the intake."""
 
-    def __init__(self, records: Records, objects: ObjectStore, intake: Intake, *, remember: int) -> None:
+    def __init__(
+        self,
+        records: Records,
+        objects: ObjectStore,
+        intake: Intake,
+        *,
+        remember: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._records = records
         self._objects = objects
         self._intake = intake
         self._seen: LRUCache[str, bool] = LRUCache(maxsize=remember)
+        self._monotonic = monotonic
+        self._listed_s = 0.0
 
     async def run(self, interval_s: float) -> None:
         """Reconciles until cancelled. An unavailable store or storage is waited for."""
         while True:
-            began = time.monotonic()
             try:
                 await self.reconcile()
             except ReelwayError as error:
                 log.warning("reconciling failed", error=str(error), code=error.code)
-            await asyncio.sleep(max(interval_s, 10 * (time.monotonic() - began)))
+            await asyncio.sleep(self.pause_s(interval_s))
+
+    def pause_s(self, interval_s: float) -> float:
+        """How long to wait after the last pass: the interval, or so long that a tenth of the time goes into listing.
+        What was done about new objects does not count, nor does a pass that failed: a burst of uploads, or a storage
+        that was away, must not keep the next upload waiting."""
+        return max(interval_s, 10 * self._listed_s)
 
     async def reconcile(self) -> int:
         """One pass; returns how many objects were new to the ledger."""
+        self._listed_s = 0.0
+        try:
+            return await self._pass()
+        except BaseException:
+            self._listed_s = 0.0
+            raise
+
+    async def _pass(self) -> int:
         found = 0
         for bucket, pipelines in (await self._intake.enabled()).items():
             for prefix in prefixes(pipelines):
@@ -60,13 +83,17 @@ class Reconciler:
     async def _prefix(self, bucket: str, prefix: str, pipelines: Sequence[Pipeline]) -> int:
         found = 0
         page: list[ObjectInfo] = []
+        since = self._monotonic()
         async for info in self._objects.list(bucket, prefix):
             if observed(info) in self._seen or all(refusal(pipeline, info) for pipeline in pipelines):
                 continue
             page.append(info)
             if len(page) >= PAGE:
+                self._listed_s += self._monotonic() - since
                 found += await self._page(page)
                 page = []
+                since = self._monotonic()
+        self._listed_s += self._monotonic() - since
         return found + await self._page(page)
 
     async def _page(self, page: Sequence[ObjectInfo]) -> int:

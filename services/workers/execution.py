@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,13 @@ from services.workers.leftovers import Leftovers
 from services.workers.nodes.base import NodeKind, NodeOutcome, OutputFile, UploadOrder
 from services.workers.nodes.errors import UnknownKind
 from services.workers.nodes.registry import kind_of
-from services.workers.scratch import Scratch
+from services.workers.scratch import Scratch, ScratchFull, is_full
 from services.workers.source_cache import SourceCache
 from services.workers.stopwatch import Stopwatch
 from shared.concurrency import run_to_end
 from shared.errors import ReelwayError
 from shared.faults import fault_point
-from shared.model.failure import ErrCode, Failure, InternalError, InvalidInput, NodeError, SourceFileError
+from shared.model.failure import ErrCode, InternalError, InvalidInput, NodeError, SourceFileError
 from shared.model.task import MediaObject, NodeResult, Task
 from shared.model.upload import PLACE_METADATA, RUN_METADATA, OutputRecord, output_id, place
 from shared.ports.objects import (
@@ -106,24 +105,24 @@ class Execution:
             await self._leftovers.remove(task, written)
             return None
         except NodeError as error:
-            return await self._fail(task, error.failure)
+            return await self._failed(task, error)
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            message = (
-                "the scratch disk is full" if full else f"local file error: {error.strerror or type(error).__name__}"
-            )
-            return await self._fail(task, InternalError(message).failure)
+            reason = f"local file error: {error.strerror or type(error).__name__}"
+            return await self._failed(task, ScratchFull() if is_full(error) else InternalError(reason))
         except Exception as error:
             # Boundary: a fault in a node kind must not end the worker.
             log.exception("node kind failed", task=task.id, kind=task.kind)
-            return await self._fail(task, InternalError(f"unexpected {type(error).__name__} in {task.kind}").failure)
+            return await self._failed(task, InternalError(f"unexpected {type(error).__name__} in {task.kind}"))
         fault_point("worker.before_complete")
         done = await self._patiently(lambda: self._queue.succeed(task.id, self._owner, task.fence, result))
         fault_point("worker.after_complete")
         return done
 
-    async def _fail(self, task: Task, failure: Failure) -> Task | None:
-        return await self._patiently(lambda: self._queue.fail(task.id, self._owner, task.fence, failure))
+    async def _failed(self, task: Task, error: NodeError) -> Task | None:
+        if isinstance(error, ScratchFull):
+            # What later nodes might read again is worth less than their attempts.
+            await self._cache.drop_unused()
+        return await self._patiently(lambda: self._queue.fail(task.id, self._owner, task.fence, error.failure))
 
     async def _result(self, task: Task, on_progress: Callable[[int], None], written: list[ObjectInfo]) -> NodeResult:
         try:
@@ -263,7 +262,8 @@ class Execution:
 
     async def _register(self, task: Task, files: Sequence[OutputFile]) -> None:
         """Puts our name to the places of the outputs. Other runs' outputs may be overwritten; raises InvalidInput if a
-        place belongs to another node of this run, for then the run would lose one of the two and not know it."""
+        place belongs to another node of this run, for then the run would lose one of the two and not know it, and
+        LeaseLost if a later claim of this node has put its name there."""
         wanted = [
             OutputRecord(
                 id=output_id(file.bucket, file.key),
@@ -271,6 +271,7 @@ class Execution:
                 key=file.key,
                 run_id=task.run_id,
                 node=task.node,
+                attempt=task.attempt,
                 fence=task.fence,
             )
             for file in files
@@ -281,6 +282,8 @@ class Execution:
             def step(old: OutputRecord, record: OutputRecord = record) -> OutputRecord:
                 if old.run_id == task.run_id and old.node != task.node:
                     raise InvalidInput(f"node {old.node} of the same run writes {old.bucket}/{old.key} as well")
+                if old.run_id == task.run_id and (old.attempt, old.fence) > (task.attempt, task.fence):
+                    raise LeaseLost
                 # The etag of what lies there now stays known until it is overwritten.
                 return record.with_changes(version=old.version, etag=old.etag)
 
@@ -292,7 +295,8 @@ class Execution:
         for info in infos:
 
             def step(record: OutputRecord, info: ObjectInfo = info) -> OutputRecord | None:
-                if record.run_id != task.run_id or record.node != task.node:
+                writer = (record.run_id, record.node, record.attempt, record.fence)
+                if writer != (task.run_id, task.node, task.attempt, task.fence):
                     return None
                 return record.with_changes(etag=info.etag, written_at=now)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -14,11 +15,24 @@ from typing import Self
 import structlog
 
 from shared.concurrency import run_to_end
+from shared.model.failure import InternalError
 
 log = structlog.get_logger(__name__)
 MAX_WORKERS = 1000
 _DEAD = "~"
 """Before the name of a dead worker's folder that is being removed; no worker's name has it."""
+
+
+class ScratchFull(InternalError):
+    """The scratch disk is full. Another attempt may succeed, here when there is room or on another worker."""
+
+    def __init__(self) -> None:
+        super().__init__("the scratch disk is full")
+
+
+def is_full(error: OSError) -> bool:
+    """Whether this says that a disk, or a user's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class Scratch:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from services.workers.scratch import is_full
 from shared.concurrency import run_to_end
 from shared.ids import digest
 from shared.model.task import MediaObject
@@ -25,7 +26,8 @@ class _Entry:
 
 
 class SourceCache:
-    """Each pinned object is fetched once; files nobody uses are dropped, longest unused first, beyond a total size."""
+    """Each pinned object is fetched once; files nobody uses are dropped, longest unused first, beyond a total size, and
+    all of them when the disk is full, however much would be allowed."""
 
     def __init__(self, objects: ObjectStore, folder: Path, limit_bytes: int) -> None:
         self._objects = objects
@@ -53,10 +55,12 @@ class SourceCache:
             async with entry.fetching:
                 if not entry.there:
                     await self._make_room()
-                    await self._objects.download(
-                        source.bucket, source.key, entry.path, etag=source.etag, version_id=source.version_id
-                    )
-                    entry.there = True
+                    try:
+                        await self._fetch(source, entry)
+                    except OSError as error:
+                        if not is_full(error) or not await self.drop_unused():
+                            raise
+                        await self._fetch(source, entry)
             yield entry.path
         finally:
             entry.users -= 1
@@ -66,11 +70,26 @@ class SourceCache:
                 self._entries[name] = entry
             await self._make_room()
 
+    async def _fetch(self, source: MediaObject, entry: _Entry) -> None:
+        await self._objects.download(
+            source.bucket, source.key, entry.path, etag=source.etag, version_id=source.version_id
+        )
+        entry.there = True
+
+    async def drop_unused(self) -> int:
+        """Removes every file that nobody uses; returns how many there were."""
+        names = [name for name, entry in self._entries.items() if entry.users == 0]
+        return await self._drop([self._entries.pop(name) for name in names])
+
     async def _make_room(self) -> None:
-        dropped = [path for path in map(self._out_of_the_way, self._excess()) if path is not None]
+        await self._drop(self._excess())
+
+    async def _drop(self, entries: Iterable[_Entry]) -> int:
+        dropped = [path for path in map(self._out_of_the_way, entries) if path is not None]
         if dropped:
             # Removing a large file takes a while, in which heartbeats must go on.
             await run_to_end(asyncio.to_thread(_unlink, dropped))
+        return len(dropped)
 
     def _excess(self) -> list[_Entry]:
         """Takes out of the books what is to go."""

@@ -60,12 +60,16 @@ class UploadRecord(Document):
 
 
 class OutputRecord(Document):
-    """An object that one of our runs wrote or is about to write. `etag` is None until the upload has ended."""
+    """An object that one of our runs wrote or is about to write. `etag` is None until the upload has ended.
+
+    `attempt` and `fence` are those of the task that wrote last: within a run an older one may not take the place back.
+    """
 
     bucket: str
     key: str
     run_id: str
     node: int
+    attempt: int = 0
     fence: int
     etag: str | None = None
     written_at: Instant | None = None

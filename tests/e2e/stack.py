@@ -96,6 +96,7 @@ class Stack:
 
     data: Path
     arguments: tuple[str, ...] = ()
+    program: tuple[str, ...] = (str(Path(sys.executable).with_name("reelway")),)
     env: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     ready: dict[str, Any] = field(default_factory=dict)
@@ -123,7 +124,7 @@ class Stack:
         log = (self.data / "e2e-launcher.log").open("ab")
         self.process = subprocess.Popen(
             [
-                str(Path(sys.executable).with_name("reelway")),
+                *self.program,
                 "up",
                 "--data",
                 str(self.data),

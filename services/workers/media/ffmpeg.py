@@ -10,6 +10,7 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from services.workers.media.process import Ended, Limits, run
+from services.workers.scratch import ScratchFull
 from shared.model.failure import InternalError, InvalidInput, NodeError, SourceFileError
 
 PROTOCOLS = "file,pipe"
@@ -128,7 +129,7 @@ def failure(ended: Ended) -> NodeError:
     """What a failed call means: our side (tried again), parameters that do not fit, or a bad source."""
     text = ended.errors
     if _DISK.search(text):
-        return InternalError("the scratch disk is full")
+        return ScratchFull()
     if ended.returncode < 0 or ended.returncode in (137, 143):
         return InternalError(f"the media process was killed by signal {abs(ended.returncode) % 128}")
     if _MEMORY.search(text):

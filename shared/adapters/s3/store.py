@@ -118,8 +118,10 @@ class S3ObjectStore:
         """Writes a file as one object, which appears whole or not at all.
 
         Every request carries the MD5 of its bytes, which the storage checks. A failed or cancelled upload aborts its
-        multipart upload before it raises (a storage that is out of reach then keeps it; that is logged). An upload that
-        raised may still have happened, if the answer to its last request was lost; doing it again is harmless.
+        multipart upload before it raises (a storage that is out of reach then keeps it; that is logged). A multipart
+        upload aborts those to the same key that were begun before it, whoever left them: a process that died, a lost
+        answer, a zombie, which can then no longer complete it. An upload that raised may still have happened, if the
+        answer to its last request was lost; doing it again is harmless.
         Returns what was written, even if somebody overwrote it at once.
         """
         encoded = encode_metadata(metadata or {})

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from shared.adapters.s3.errors import translated
+from shared.adapters.s3.leftovers import abort_older
 from shared.adapters.s3.settings import MIB, S3Settings
 from shared.concurrency import in_thread, run_to_end, run_together
 from shared.ports.objects import ObjectError
@@ -73,6 +74,7 @@ class _MultipartUpload:
             parts = _parts(size, step)
             count = min(settings.concurrency, -(-size // step))
             await run_together([self._send_all(upload_id, parts) for _ in range(count)])
+            await abort_older(self._client, self._object["Bucket"], self._object["Key"], upload_id)
             answer: dict[str, Any] = await self._client.complete_multipart_upload(
                 **self._object,
                 UploadId=upload_id,

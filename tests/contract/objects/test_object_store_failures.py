@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from shared.adapters.s3 import S3ObjectStore, S3Settings
 from shared.ports.objects import (
@@ -138,6 +139,42 @@ async def test_cancelled_upload_leaves_no_multipart_upload(
         return
     assert after > 12 * MIB  # else it cannot be there; here the cancellation may have come too late
     assert info.size == 12 * MIB
+
+
+async def test_upload_aborts_what_was_begun_before_it_to_the_same_key(
+    raw: Any, store: ObjectStore, bucket: str, tmp_path: Path
+) -> None:
+    """A process died in the middle of an upload; or it is a zombie, which cannot complete its own any more."""
+    begun = [(await raw.create_multipart_upload(Bucket=bucket, Key="again"))["UploadId"] for _ in range(2)]
+    other = (await raw.create_multipart_upload(Bucket=bucket, Key="again-not"))["UploadId"]
+    part = await raw.upload_part(Bucket=bucket, Key="again", UploadId=begun[0], PartNumber=1, Body=b"zombie")
+    source = make_file(tmp_path, 12 * MIB)
+    info = await store.upload(source, bucket, "again")
+    assert await multipart_uploads(raw, bucket) == ["again-not"]
+    with pytest.raises(ClientError, match="NoSuchUpload"):
+        await raw.complete_multipart_upload(
+            Bucket=bucket,
+            Key="again",
+            UploadId=begun[0],
+            MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]},
+        )
+    assert await store.head(bucket, "again") == info
+    await raw.abort_multipart_upload(Bucket=bucket, Key="again-not", UploadId=other)
+
+
+async def test_storage_that_lists_no_uploads_takes_them_all_the_same(
+    s3_settings: S3Settings, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stubbed: a storage that refuses just this one request cannot be had."""
+    async with S3ObjectStore(s3_settings) as store:
+
+        async def refused(**_: Any) -> Any:
+            answer = {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+            raise ClientError(answer, "ListMultipartUploads")
+
+        monkeypatch.setattr(store._client, "list_multipart_uploads", refused)
+        info = await store.upload(make_file(tmp_path, 12 * MIB), bucket, "unlisted")
+        assert (await store.head(bucket, "unlisted")).etag == info.etag
 
 
 async def test_upload_of_a_file_that_shrinks_leaves_nothing(

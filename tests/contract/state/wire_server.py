@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -53,6 +54,16 @@ class WireServer:
                         f"{command[0]} did not start: {(self.folder / 'server.log').read_text()[-4000:]}"
                     )
                 time.sleep(0.02)
+
+    def freeze(self) -> None:
+        """It answers nobody, and no connection breaks."""
+        for process in self._processes:
+            process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        for process in self._processes:
+            process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """SIGKILL; what is on disk stays."""

@@ -15,6 +15,7 @@ from services.workers.media.picture import size_filters
 from services.workers.media.process import Ended
 from services.workers.media.verify import check_duration
 from services.workers.nodes import sample_snapshot, snapshot_by_time, transcode
+from services.workers.scratch import ScratchFull
 from shared.model.failure import ErrCode, InternalError, InvalidInput, NodeError, SourceFileError
 from shared.mps.media import MediaAudioStreamItem, MediaMetaData, MediaVideoStreamItem
 from shared.mps.naming import OutputNames
@@ -237,7 +238,7 @@ def test_sources_are_opened_with_both_white_lists(tmp_path: Any) -> None:
     [
         (-9, "", InternalError, True),
         (137, "", InternalError, True),
-        (1, "[out] Error writing trailer: No space left on device", InternalError, True),
+        (1, "[out] Error writing trailer: No space left on device", ScratchFull, True),
         (1, "[mov @ 0x55] moov atom not found\nError opening input file file:/x/y.mp4.", SourceFileError, False),
         (1, "[x @ 0x1] Error while opening encoder - maybe incorrect parameters", InvalidInput, False),
         (

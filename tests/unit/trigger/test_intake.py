@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -28,7 +28,7 @@ from shared.model.upload import (
     output_id,
     place,
 )
-from shared.ports.objects import ObjectAccessDenied, ObjectsUnavailable
+from shared.ports.objects import ObjectAccessDenied, ObjectInfo, ObjectsUnavailable
 from shared.ports.state import StateUnavailable
 from shared.state.records import Records
 from tests.builders import BUCKET, REGION, T0, a_pipeline
@@ -389,6 +389,40 @@ async def test_reconciler_takes_more_objects_than_a_page(world: World) -> None:
         world.objects.put(f"in/{number:04d}.mp4")
     assert await world.reconciler.reconcile() == 201
     assert await world.records.runs.count({}) == 201
+
+
+class SlowStorage(FakeObjects):
+    """Takes a second to show one object in a listing, a minute to be asked about one; nobody really waits."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.passed_s = 0.0
+
+    async def list(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+        async for info in super().list(bucket, prefix):
+            self.passed_s += 1
+            yield info
+
+    async def head(self, bucket: str, key: str, *, version_id: str | None = None) -> ObjectInfo:
+        self.passed_s += 60
+        return await super().head(bucket, key, version_id=version_id)
+
+
+async def test_pause_between_listings_grows_with_listing_alone(world: World) -> None:
+    storage = SlowStorage(world.clock)
+    reconciler = Reconciler(world.records, storage, world.intake, remember=1000, monotonic=lambda: storage.passed_s)
+    await world.pipelines(a_pipeline())
+    assert reconciler.pause_s(2) == 2
+    for number in range(250):
+        storage.put(f"in/{number}.mp4")
+    assert await reconciler.reconcile() == 250
+    assert storage.passed_s > 10_000, "asking about so many new objects has taken hours"
+    assert reconciler.pause_s(2) == 2500
+    storage.put("in/late.mp4")
+    storage.refuses[BUCKET] = ObjectsUnavailable("storage is down", bucket=BUCKET)
+    with pytest.raises(ObjectsUnavailable):
+        await reconciler.reconcile()
+    assert reconciler.pause_s(2) == 2, "a storage that was away is looked at again soon"
 
 
 @pytest.mark.parametrize("error", ["ObjectNotFound", "ObjectAccessDenied"])

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from services.workers import execution as execution_module
+from services.workers.execution import Execution
 from services.workers.nodes.base import NodeContext, NodeOutcome, UploadOrder
 from shared.model.failure import ErrCode, InternalError, InvalidInput, NodeError, SourceFileError
+from shared.model.kinds import NOOP
 from shared.model.task import Lane, TaskState
 from shared.model.upload import PLACE_METADATA, RUN_METADATA, OutputRecord, output_id, place
 from shared.ports.objects import ObjectAccessDenied, ObjectChanged, ObjectError, ObjectNotFound
@@ -476,6 +478,49 @@ async def test_zombie_does_not_take_an_output_back_from_its_successor(bench: Ben
     assert record is not None
     assert (record.fence, record.etag) == (2, bench.objects.current[BUCKET, "out/a.mp4"].etag)
     assert record.written_at is not None
+
+
+@pytest.mark.parametrize("step", ["insert_many", "get"], ids=["before it registers", "before it confirms"])
+async def test_zombie_that_sleeps_between_two_effects_leaves_the_successors_record_alone(
+    bench: Bench, step: str
+) -> None:
+    """Its last look at the lease was in time; then it stood still while a successor did all the work."""
+    asleep, awake = asyncio.Event(), asyncio.Event()
+
+    async def hook(method: str, collection: str, done: bool) -> None:
+        if (method, collection, done) == (step, "outputs", False):
+            asleep.set()
+            await awake.wait()
+
+    async def behaviour(context: NodeContext) -> NodeOutcome:
+        return NodeOutcome(files=(an_output(context, "a.mp4", f"fence {context.task.fence}".encode()),))
+
+    bench.kind.behaviour = behaviour
+    first = await bench.claimed(a_task())
+    execution = bench.an_execution(Records(HookedStore(bench.records.store, hook)))  # type: ignore[arg-type]
+    zombie = asyncio.create_task(execution.run(first, ignored))
+    await asleep.wait()
+    await loses_its_lease(bench)
+    second = await bench.queue.claim(first.id, Holder("w2", "w2/1"))
+    assert second is not None
+    successor = Execution(
+        bench.records,
+        bench.queue,
+        bench.objects,
+        {NOOP: bench.kind},
+        bench.scratch,
+        bench.cache,
+        owner="w2/1",
+        storage_patience_s=0,
+    )
+    assert await successor.run(second, ignored) is not None
+    before = await output(bench, "out/a.mp4")
+    awake.set()
+    assert await zombie is None
+    assert await output(bench, "out/a.mp4") == before
+    assert before is not None
+    assert (before.fence, before.etag) == (2, bench.objects.current[BUCKET, "out/a.mp4"].etag)
+    assert bench.objects.bodies[BUCKET, "out/a.mp4"] == b"fence 2"
 
 
 @pytest.mark.parametrize("at", ["execute", "download", "upload"])

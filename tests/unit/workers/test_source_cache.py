@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from services.workers import source_cache as source_cache_module
 from services.workers.source_cache import SourceCache
 from shared.model.task import MediaObject
-from shared.ports.objects import ObjectChanged, ObjectsUnavailable
+from shared.ports.objects import ObjectChanged, ObjectInfo, ObjectsUnavailable
 from tests.builders import a_media
 from tests.eventually import eventually, let_others_run
 from tests.unit.shared.fakes import FakeObjects
@@ -182,3 +183,45 @@ async def test_local_name_keeps_a_plain_extension_and_nothing_else(shelf: Shelf,
         assert path.parent == shelf.folder
         assert path.suffix == suffix
         assert path.stem.isalnum()
+
+
+class FullDisk(FakeObjects):
+    """A disk with room for so many bytes; stubbed, for it must be full in the middle of one download."""
+
+    def __init__(self, folder: Path, room: int) -> None:
+        super().__init__()
+        self._folder = folder
+        self._room = room
+
+    async def download(
+        self, bucket: str, key: str, target: Path, *, etag: str | None = None, version_id: str | None = None
+    ) -> ObjectInfo:
+        info = await super().download(bucket, key, target, etag=etag, version_id=version_id)
+        if sum(path.stat().st_size for path in self._folder.iterdir()) > self._room:
+            target.unlink()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return info
+
+
+async def test_full_disk_costs_unused_sources_and_nobody_an_attempt(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    shelf.objects = FullDisk(tmp_path, 300)
+    shelf.cache = SourceCache(shelf.objects, tmp_path, 10_000)
+    used, *unused = [shelf.put(f"in/{number}.mp4") for number in range(3)]
+    for source in unused:
+        await shelf.read(source)
+    async with shelf.cache.local(used):
+        assert await shelf.read(shelf.put("in/next.mp4")) == b"in/next.mp4"
+        assert shelf.kept() == 2
+        fetched = shelf.fetched()
+        assert await shelf.read(used) == b"in/0.mp4", "what is in use stays"
+        assert shelf.fetched() == fetched
+
+
+async def test_disk_that_is_full_of_other_things_is_an_os_error(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    shelf.objects = FullDisk(tmp_path, 50)
+    shelf.cache = SourceCache(shelf.objects, tmp_path, 10_000)
+    with pytest.raises(OSError, match="No space left"):
+        await shelf.read(shelf.put("in/a.mp4"))
+    assert shelf.kept() == 0
