@@ -11,11 +11,11 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
-from services.local.bus_check import kafka_answers
 from services.local.embedded_env import embedded_env
 from services.local.errors import EmbeddedServerMissing
 from services.local.ports import LOOPBACK
 from services.local.process_spec import ProcessSpec
+from shared.bus.answers import kafka_answers
 
 
 def broker_binary(folder: Path) -> Path:

@@ -17,10 +17,10 @@ from rich.console import Console
 from services.local import leftovers
 from services.local.announcer import Announcer
 from services.local.broker import broker_spec
-from services.local.bus_check import wait_for_kafka
 from services.local.credentials import load_or_create
 from services.local.data_folder import DataFolder, write_private
 from services.local.errors import NotReady
+from services.local.external_bus import wait_for_kafka
 from services.local.ports import LOOPBACK, PortChoice
 from services.local.process_spec import ProcessSpec
 from services.local.ready_file import Ready, ReadyFiles

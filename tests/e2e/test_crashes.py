@@ -85,7 +85,6 @@ def test_bus_lost_with_all_topics_in_the_middle_of_a_run(stack: Stack, callbacks
     stack.finished(stack.task_of("bus-lost/again.mp4"))
 
 
-@pytest.mark.short
 def test_everything_survives_a_restart(stack: Stack, callbacks: Callbacks) -> None:
     task = start_run(stack, callbacks, "restart")
     wait_for("middle of the run", lambda: in_the_middle(stack, task), within_s=30)

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
-from services.local.bus_check import kafka_answers
 from services.local.ports import LOOPBACK, PortChoice
+from shared.bus.answers import kafka_answers
 from tests.peers.kafka_jars import POM, WHAT, jars
 from tests.peers.tools import ToolMissing, java
 

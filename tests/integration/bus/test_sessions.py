@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from services.local.broker import broker_spec
-from services.local.bus_check import kafka_answers
 from services.local.ports import PortChoice
+from shared.bus.answers import kafka_answers
 from shared.bus.bus import Bus
 from shared.bus.errors import BusUnavailable
 from shared.clock import SystemClock

@@ -14,10 +14,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from services.local.broker import broker_spec
-from services.local.bus_check import kafka_answers
 from services.local.ports import PortChoice, is_free
 from services.local.ready_file import Ready
 from shared.adapters.s3.store import S3ObjectStore
+from shared.bus.answers import kafka_answers
 from shared.ports.objects import ObjectsUnavailable
 from tests.integration.local.eventually import eventually
 from tests.integration.local.launched import alive, begin, launched, listeners_of, processes_of, s3

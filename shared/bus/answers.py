@@ -1,20 +1,16 @@
-"""Whether a Kafka answers: the embedded broker of this launch, or the cluster that the user named."""
+"""Whether a Kafka answers."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from services.local.announcer import Announcer
-from services.local.errors import NotReady
 from shared.settings import read_servers
 
 CHECK_TIMEOUT_S = 2.0
-POLL_S = 0.5
 
 
 async def kafka_answers(kafka: str) -> str | None:
@@ -44,16 +40,3 @@ async def _connect(kafka: str) -> None:
             writer.close()
             return
     raise refused
-
-
-async def wait_for_kafka(kafka: str, timeout_s: float, say: Announcer) -> None:
-    """Returns when the cluster answers; says once that it has to wait. Raises NotReady after the timeout."""
-    deadline = time.monotonic() + timeout_s
-    told = False
-    while (reason := await kafka_answers(kafka)) is not None:
-        if time.monotonic() >= deadline:
-            raise NotReady(["kafka"], reason)
-        if not told:
-            say.warning("waiting_for_kafka", f"waiting for Kafka: {reason}")
-            told = True
-        await asyncio.sleep(POLL_S)
