@@ -8,6 +8,7 @@ from functools import partial
 
 import structlog
 
+from services.scheduler.clock_watch import ClockWatch
 from services.scheduler.orchestrator import Orchestrator
 from services.scheduler.settings import SchedulerSettings
 from shared.bus.subscription import Subscription
@@ -20,6 +21,9 @@ from shared.state.task_queue import TaskQueue
 
 SERVICE = "scheduler"
 log = structlog.get_logger(__name__)
+
+CLOCK_SETTLES_S = 30.0
+"""How long other processes may still go by the time before a jump: they ask a store that is a server so seldom."""
 
 
 async def build(runtime: Runtime) -> None:
@@ -55,15 +59,19 @@ async def build(runtime: Runtime) -> None:
 async def sweep_forever(orchestrator: Orchestrator, settings: SchedulerSettings) -> None:
     """Looks for due timers and expired leases until cancelled; a store that is away is waited for.
 
-    Leases are not taken back right after the store was away, or after this process slept: their holders could not
-    renew them either, and get the time of a lease to do so.
+    Leases are not taken back right after the store was away, its clock jumped, or this process slept: their holders
+    could not renew them either, or renewed them on another time, and get the time of a lease to do so.
     """
     loop = asyncio.get_running_loop()
+    watch = ClockWatch(loop.time, timedelta(seconds=settings.lease_s / 4))
     spare_until = looked = loop.time()
     while True:
         if loop.time() - looked > settings.lease_s / 2:
             spare_until = loop.time() + settings.lease_s
         try:
+            if jump := watch.jumped(await orchestrator.now()):
+                log.warning("the store's clock has jumped, leases are spared", by_s=round(jump.total_seconds(), 1))
+                spare_until = loop.time() + settings.lease_s + CLOCK_SETTLES_S
             if loop.time() >= spare_until:
                 await orchestrator.take_back_leases()
             while await orchestrator.sweep(settings.sweep_batch) == settings.sweep_batch:

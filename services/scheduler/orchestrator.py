@@ -9,7 +9,7 @@ import structlog
 
 from services.scheduler.domain.advance import advance
 from services.scheduler.domain.events import Begin, Ended, Event, Obey, Tick
-from services.scheduler.domain.tasks import due_at, task_for
+from services.scheduler.domain.tasks import WATCH_MAX, due_at, task_for
 from services.scheduler.task_care import TaskCare
 from shared.errors import ReelwayError
 from shared.faults import fault_point
@@ -21,7 +21,7 @@ from shared.model.base import instant_text
 from shared.model.run import NodeState, OutboxEntry, Run, RunState
 from shared.model.task import Task, TaskState
 from shared.ports.publisher import Outgoing, Publisher
-from shared.ports.state import Order, StateError
+from shared.ports.state import Filter, Order, StateError
 from shared.state.records import Records
 from shared.state.repository import Contention
 from shared.state.task_queue import TaskQueue
@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 MAX_CONFLICTS = 50
 REFUSED_PAUSE = timedelta(minutes=1)
 """When a run that the store refuses is looked at again."""
+NEVER_LATER = REFUSED_PAUSE + WATCH_MAX
+"""No run's timer is set further ahead than this."""
 
 
 class Orchestrator:
@@ -48,6 +50,10 @@ class Orchestrator:
         self._publisher = publisher
         self._topics = topics
 
+    async def now(self) -> datetime:
+        """The clock that leases and timers go by."""
+        return await self._records.now()
+
     # -- what happens ---------------------------------------------------------------------------------------------
 
     async def requested(self, messages: Sequence[RunRequested]) -> None:
@@ -63,9 +69,7 @@ class Orchestrator:
         """Looks at runs whose timer has come: begins them, takes in results whose message was lost, queues due retries,
         sends outboxes again. Returns how many there were."""
         now = await self._records.now()
-        runs = await self._records.runs.find(
-            {"due_at": {"$lte": instant_text(now)}}, sort=[("due_at", Order.ASC)], limit=limit
-        )
+        runs = await self._due(now, limit)
         if not runs:
             return 0
         tasks = await self._records.tasks.get_many([task for run in runs for task in _awaited(run)])
@@ -79,6 +83,16 @@ class Orchestrator:
         await self.apply(work, resend={run.id for run in runs})
         await self._derive_again([run for run in runs if not run.outbox], tasks, now)
         return len(runs)
+
+    async def _due(self, now: datetime, limit: int) -> list[Run]:
+        """Runs whose timer has come, and those whose timer is further away than any that is ever set: the clock was
+        ahead then and has been put right since."""
+        come: Filter = {"due_at": {"$lte": instant_text(now)}}
+        runs = await self._records.runs.find(come, sort=[("due_at", Order.ASC)], limit=limit)
+        if len(runs) < limit:
+            too_far: Filter = {"due_at": {"$gt": instant_text(now + NEVER_LATER)}}
+            runs += await self._records.runs.find(too_far, sort=[("due_at", Order.DESC)], limit=limit - len(runs))
+        return runs
 
     async def _derive_again(self, runs: Sequence[Run], known: Mapping[str, Task], now: datetime) -> None:
         """Writes tasks that a run waits for and that are not there: somebody lost a collection, not a message."""

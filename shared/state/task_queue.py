@@ -35,6 +35,11 @@ class Held:
     progress: int
 
 
+CLOCK_AHEAD = timedelta(minutes=10)
+"""How much longer than a lease one may seem to be: clocks differ a little, and holders of a queue with another
+setting are left alone."""
+
+
 class TaskQueue:
     """Every method may be called by any process at any time; at most one holder's completion of a task is taken."""
 
@@ -193,14 +198,19 @@ class TaskQueue:
 
     async def take_back_expired(self, limit: int = 200) -> list[Task]:
         """Ends the leases that ran out: the tasks are queued again, or failed after `MAX_LOST` losses. Returns them
-        as they then stand; those that are final want to be told to their runs."""
+        as they then stand; those that are final want to be told to their runs.
+
+        A lease far beyond its length was given by a clock that was ahead: it has run out too.
+        """
         now = await self._records.now()
-        overdue = await self._tasks.find(
-            {"state": TaskState.RUNNING.value, "lease_until": {"$lte": instant_text(now)}},
-            sort=[("lease_until", Order.ASC)],
-            limit=limit,
-        )
-        return await self._take_back(overdue)
+        found: list[Task] = []
+        for order, limits in (
+            (Order.ASC, {"$lte": instant_text(now)}),
+            (Order.DESC, {"$gt": instant_text(now + self._lease + CLOCK_AHEAD)}),
+        ):
+            where = {"state": TaskState.RUNNING.value, "lease_until": limits}
+            found += await self._tasks.find(where, sort=[("lease_until", order)], limit=limit - len(found))
+        return await self._take_back(found)
 
     async def take_back_from(self, worker: str, batch: int = 200) -> list[Task]:
         """The same for all tasks of a worker that is known to be dead, whatever their leases say."""

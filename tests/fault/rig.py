@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 import psutil
@@ -131,9 +132,16 @@ class Rig(Stack):
         self.refresh()
         return {name: pid for name, pid in self.ready["pids"].items() if name.startswith("workers")}
 
+    def scratch(self) -> Path:
+        """The workers' scratch folder, on the small disk of the first one if they have such."""
+        folder = self.data / "scratch"
+        if self.arrangement.scratch_bytes is None:
+            return folder
+        return Path(f"/proc/{self.pid('workers')}/root") / folder.relative_to("/")
+
     def leftovers_in_scratch(self) -> list[str]:
-        """Attempts' folders and half-made files; what the source cache keeps is no leftover."""
-        scratch = self.data / "scratch"
+        """Attempts' folders; what the source cache keeps is no leftover."""
+        scratch = self.scratch()
         return [str(path.relative_to(scratch)) for path in scratch.glob("*/attempt-*")]
 
     def unfinished_uploads(self) -> list[str]:

@@ -8,7 +8,7 @@ from typing import assert_never
 from services.scheduler.domain.events import Begin, Ended, Event, Obey, Tick
 from services.scheduler.domain.obey import obey
 from services.scheduler.domain.step import Step
-from services.scheduler.domain.tasks import retry_at, task_kind
+from services.scheduler.domain.tasks import is_due, retry_at, task_kind
 from shared.model.failure import ErrCode, Failure
 from shared.model.kinds import retry_policy
 from shared.model.pipeline import INPUT
@@ -113,6 +113,6 @@ def _queue_due(step: Step) -> None:
     """Queues the retries that are due."""
     if step.run.state is not RunState.RUNNING:
         return
-    for index, node in enumerate(step.nodes):
-        if node.state is NodeState.WAITING and node.due_at is not None and node.due_at <= step.now:
+    for index, node in enumerate(step.run.nodes):
+        if is_due(node, step.nodes[index], step.now):
             step.requeue(index)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from shared.ids import digest, task_id
-from shared.model.kinds import PROBE, RetryPolicy, time_limits, traits
-from shared.model.pipeline import INPUT
+from shared.model.kinds import PROBE, RetryPolicy, retry_policy, time_limits, traits
+from shared.model.pipeline import INPUT, Node
 from shared.model.run import NodeRun, NodeState, Run, RunState
 from shared.model.task import MediaObject, Task, queue_order
 
@@ -72,6 +72,19 @@ def retry_at(run: Run, index: int, policy: RetryPolicy, now: datetime) -> dateti
     wait: timedelta = min(policy.base * 2 ** (tries - 1), policy.cap)
     share = int(digest(task_id(run.id, index, attempt, run.epoch), size=8), 16) / 0xFFFFFFFF
     return now + wait + wait * share / 2
+
+
+def longest_wait(policy: RetryPolicy) -> timedelta:
+    """The most that `retry_at` adds."""
+    return policy.cap * 1.5
+
+
+def is_due(node: Node, state: NodeRun, now: datetime) -> bool:
+    """Whether a waiting node's next attempt may begin. One that is further away than any wait was set by a clock that
+    was ahead and has been put right since: it is due too."""
+    if state.state is not NodeState.WAITING or state.due_at is None:
+        return False
+    return not timedelta(0) < state.due_at - now <= longest_wait(retry_policy(task_kind(node.kind), node.retry))
 
 
 WATCH_MIN = timedelta(seconds=5)

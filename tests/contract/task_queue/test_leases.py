@@ -127,6 +127,23 @@ async def test_task_is_failed_after_its_third_lost_lease(bench: Bench) -> None:
     assert await bench.queue.take_back_expired() == []
 
 
+async def test_lease_of_a_clock_that_was_ahead_has_run_out_too(bench: Bench) -> None:
+    """Nobody renews it, and without a look at its length it would hold for as long as the clock was ahead."""
+    bench.clock.advance(timedelta(hours=1))
+    dead, alive = [await a_claimed(bench, node=node) for node in (1, 2)]
+    bench.clock.advance(-timedelta(hours=1))
+    assert await bench.queue.heartbeat(ONE, {alive.id: Held(alive.fence, 1)}) == set()
+    assert [task.id for task in await bench.queue.take_back_expired()] == [dead.id]
+    assert (await stored(bench, alive)).lease_until == T0 + LEASE
+
+
+async def test_lease_of_a_worker_with_another_setting_is_left_alone(bench: Bench) -> None:
+    generous = TaskQueue(bench.records, LEASE * 10)
+    await generous.enqueue([a_task()])
+    assert await generous.claim(a_task().id, ONE)
+    assert await bench.queue.take_back_expired() == []
+
+
 async def test_the_longest_overdue_are_taken_back_first(bench: Bench) -> None:
     for node in range(4):
         await a_claimed(bench, node=node)

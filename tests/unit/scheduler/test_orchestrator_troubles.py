@@ -14,6 +14,7 @@ from services.scheduler.app import sweep_forever
 from services.scheduler.domain.events import Event
 from services.scheduler.orchestrator import Orchestrator
 from services.scheduler.settings import SchedulerSettings
+from shared.clock import SystemClock
 from shared.model.run import OutboxEntry, Run, RunState
 from shared.ports.state import Doc, StateError, StateStore, StateUnavailable
 from tests.eventually import eventually
@@ -130,6 +131,9 @@ async def test_leases_are_spared_right_after_the_store_was_away() -> None:
     class Shaky(Orchestrator):
         def __init__(self) -> None:
             """Only what sweeping calls."""
+
+        async def now(self) -> datetime:
+            return SystemClock().now()
 
         async def take_back_leases(self) -> int:
             calls.append("leases")
