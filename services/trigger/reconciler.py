@@ -21,6 +21,9 @@ from shared.state.records import Records
 
 log = structlog.get_logger(__name__)
 PAGE = 200
+MAX_PAUSE_S = 300.0
+"""A pass that took long makes the next pause longer, but no longer than this: the process may have been stopped, or the
+storage away, and then the time says nothing about the size of the bucket."""
 
 
 class Reconciler:
@@ -40,7 +43,7 @@ class Reconciler:
                 await self.reconcile()
             except ReelwayError as error:
                 log.warning("reconciling failed", error=str(error), code=error.code)
-            await asyncio.sleep(max(interval_s, 10 * (time.monotonic() - began)))
+            await asyncio.sleep(max(interval_s, min(10 * (time.monotonic() - began), MAX_PAUSE_S)))
 
     async def reconcile(self) -> int:
         """One pass; returns how many objects were new to the ledger."""
