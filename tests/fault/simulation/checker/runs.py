@@ -17,7 +17,7 @@ from tests.fault.simulation.checker.documents import (
     task_id,
 )
 
-FREE_WHEN_FINAL = ("version", "outbox", "due_at", "notify_due_at")
+FREE_WHEN_FINAL = ("version", "outbox", "commands", "due_at", "notify_due_at")
 PINNED = (
     "tenant", "pipeline_id", "definition", "nodes", "input", "target", "notification", "priority", "created_at",
     "epoch",
