@@ -18,6 +18,7 @@ def main() -> int:
     """Reads the arguments and plays."""
     parser = argparse.ArgumentParser(prog="python -m tests.fault.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="play this one schedule again and tell it")
+    parser.add_argument("--story", action="store_true", help="tell it also if every guarantee holds")
     parser.add_argument("--last", type=int, default=400, help="how much of its end is told (lines, default 400)")
     parser.add_argument("--first", type=int, default=0, help="the first seed of many (default 0)")
     parser.add_argument("--schedules", type=int, default=2000, help="how many (default 2000)")
@@ -34,6 +35,8 @@ def main() -> int:
     stage = Stage()
     with stage.set(verbose=True):
         played = play_one(stage, given.seed, given.last)
+    if given.story and played.violation is None:
+        sys.stdout.write("\n".join(played.story) + "\n")
     if played.violation is None:
         sys.stdout.write(f"seed {given.seed}: every guarantee holds\n")
         return 0

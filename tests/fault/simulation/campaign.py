@@ -14,6 +14,7 @@ from tests.fault.simulation.play import Played, play_many
 CHUNK = 50
 """How many seeds a process takes at a time."""
 SAY_EVERY_S = 10.0
+_Chunk = tuple[int, Counter[str], list[Played]]
 
 
 @dataclass
@@ -44,24 +45,24 @@ def run(first: int, schedules: int, processes: int, most_failures: int) -> Campa
     # Forked: a child has imported everything and hashes as its parent does.
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        under_way: dict[Future[tuple[Counter[str], list[Played]]], range] = {}
+        under_way: dict[Future[_Chunk], range] = {}
 
         def fill() -> None:
             while len(under_way) < 2 * processes and len(campaign.failures) < most_failures:
                 seeds = next(ranges, None)
                 if seeds is None:
                     return
-                under_way[pool.submit(_chunk, seeds)] = seeds
+                under_way[pool.submit(_chunk, seeds, most_failures)] = seeds
 
         fill()
         while under_way:
             done, _ = wait(under_way, return_when=FIRST_COMPLETED)
             for one in done:
-                seeds = under_way.pop(one)
-                counts, failures = one.result()
+                under_way.pop(one)
+                played, counts, failures = one.result()
+                campaign.schedules += played
                 campaign.counts += counts
                 campaign.failures += failures
-                campaign.schedules += len(seeds)
                 for failure in failures:
                     _say(failure.report())
             campaign.seconds = time.monotonic() - began
@@ -74,14 +75,19 @@ def run(first: int, schedules: int, processes: int, most_failures: int) -> Campa
     return campaign
 
 
-def _chunk(seeds: range) -> tuple[Counter[str], list[Played]]:
+def _chunk(seeds: range, most_failures: int) -> _Chunk:
+    """How many were played, what happened in them, and those that failed."""
     counts: Counter[str] = Counter()
     failures: list[Played] = []
+    number = 0
     for played in play_many(seeds):
+        number += 1
         counts += played.counts
         if played.violation is not None:
             failures.append(played)
-    return counts, failures
+        if len(failures) >= most_failures:
+            break
+    return number, counts, failures
 
 
 def _say(text: str) -> None:

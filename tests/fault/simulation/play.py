@@ -21,7 +21,7 @@ COLLECT_EVERY = 20
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What came of a schedule. `story` is the end of its trace, empty if nothing is wrong."""
+    """What came of a schedule. `story` is the end of its trace."""
 
     seed: int
     violation: Violation | None
@@ -44,8 +44,7 @@ def play_one(stage: Stage, seed: int, shown: int = SHOWN) -> Played:
     world = World(Scenario.draw(seed), kept=shown)
     with stage.playing(world):
         world.play()
-    story = tuple(world.trace.lines()) if world.violation is not None else ()
-    return Played(seed, world.violation, story, world.counts())
+    return Played(seed, world.violation, tuple(world.trace.lines()), world.counts())
 
 
 def play_many(seeds: Iterable[int]) -> Iterator[Played]:

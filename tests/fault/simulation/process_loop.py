@@ -182,7 +182,9 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         self._ready.clear()
         asyncio._set_running_loop(self)
         try:
-            for task in self._tasks:
+            # What ends may begin something in a `finally`, which then ends as well.
+            while self._tasks:
+                task = self._tasks.pop()
                 if task.done():
                     if not task.cancelled():
                         task.exception()
@@ -195,5 +197,4 @@ class ProcessLoop(asyncio.AbstractEventLoop):
                         break
         finally:
             asyncio._set_running_loop(None)
-        self._tasks.clear()
         self._ready.clear()

@@ -13,6 +13,7 @@ from shared.model.graph import check_graph
 from shared.model.pipeline import (
     INPUT,
     OUTPUT,
+    RULES,
     Join,
     Node,
     Notification,
@@ -28,6 +29,9 @@ from tests.fault.simulation.work import KINDS
 
 SIZES = ((0.90, 2, 6), (0.985, 6, 14), (1.0, 20, 58))
 """Shares of schedules (cumulative) and how many inner nodes their graphs have."""
+
+
+CONDITIONS = ("MetaData.Width > 1000", "MetaData.Width > 2000", 'nodes.0.state == "succeeded"', "MetaData.Height < 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Scenario:
     workers: int
     notifiers: int
     triggers: int
+    apis: int
     aftermath: bool
     """Whether to go on for a while when all is done: what is late comes then."""
 
@@ -95,6 +100,7 @@ class Scenario:
             workers=rng.choice((1, 2, 2, 3)),
             notifiers=rng.choice((1, 1, 2)),
             triggers=rng.choice((1, 1, 2)),
+            apis=rng.choice((1, 2)) if rates.command_every_s < math.inf else 0,
             aftermath=rng.random() < 0.1,
         )
 
@@ -143,8 +149,26 @@ def random_graph(rng: Random, inner: int) -> tuple[Node, ...]:
                 **(_settings(rng) if odd and 0 < index < last else {}),
             )
         )
+    if odd:
+        nodes = [_with_rules(rng, node) for node in nodes]
     check_graph(nodes)
     return tuple(nodes)
+
+
+def _with_rules(rng: Random, node: Node) -> Node:
+    """Some of the nodes that have several successors choose among them."""
+    if node.kind == INPUT or len(node.successors) < 2 or rng.random() < 0.4:
+        return node
+    follows = list(node.successors)
+    first, rest = follows[:1], follows[1:]
+    rules = [
+        {"Id": "one", "Expression": rng.choice(CONDITIONS), "RearDriveIndexs": first},
+        {"Id": "two", "Expression": rng.choice(CONDITIONS), "RearDriveIndexs": rest},
+    ]
+    params: dict[str, Any] = {"Rules": rules}
+    if rng.random() < 0.5:
+        params["ElseRearDriveIndexs"] = rng.sample(follows, rng.randint(1, len(follows)))
+    return node.model_copy(update={"kind": RULES, "params": params, "retry": None, "timeouts": None})
 
 
 def _settings(rng: Random) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from unittest.mock import patch
 
 import structlog
 
+import services.api.app
 import services.notifier.app
 import services.notifier.service
 import services.workers.app
@@ -96,6 +97,9 @@ class Stage:
             (shared.runtime, "S3ObjectStore", lambda _: self.present().objects),
             (shared.runtime, "Bus", lambda *_: self.present().bus()),
             (shared.runtime, "SystemClock", lambda: _Clock(self)),
+            (services.api.app, "create_app", lambda deps: deps),
+            (services.api.app, "serve_app", lambda deps, *_: self.present().users.serve(deps)),
+            (services.api.app, "Peers", lambda _: SimpleNamespace(aclose=_nothing)),
             (services.workers.app, "Scratch", SimulatedScratch),
             (services.workers.app, "SourceCache", SimulatedCache),
             (services.workers.app, "node_kinds", kinds_maker(self.present)),
@@ -131,3 +135,7 @@ class _Clock:
 
 async def _in_place(call: Callable[..., Any], /, *args: Any, **named: Any) -> Any:
     return call(*args, **named)
+
+
+async def _nothing() -> None:
+    pass

@@ -1,28 +1,68 @@
-"""What users do while runs are under way: cancel, pause, resume, try a node again."""
+"""What users do while runs are under way: cancel, pause, resume, try a node again, rerun. They speak to the API's own
+functions; only HTTP is left out."""
 
 from __future__ import annotations
 
-from random import Random
-from typing import TYPE_CHECKING
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
-from shared.messages.codec import encode
-from shared.messages.messages import RunRequested
-from shared.model.commands import refusal
-from shared.model.run import Command, CommandKind, NodeState, Run, RunState
-from shared.state.repository import Repository
+from services.api.commanding import command_run
+from services.api.dependencies import Context, Dependencies
+from services.api.domain.problems import Problem
+from services.api.rerunning import Wish, rerun_run
+from shared.errors import ReelwayError
+from shared.model.rerun import RerunScope
+from shared.model.run import CommandKind, NodeState, Run, RunState
+from tests.builders import TENANT
 
 if TYPE_CHECKING:
+    from tests.fault.simulation.process import Process
     from tests.fault.simulation.world import World
 
 RESUME_EVERY_S = 5.0
+MOST_RERUNS = 4
 
 
 class Users:
-    """Write commands into runs as the API does: one compare-and-set, then news that may be lost."""
+    """Ask things of runs, through whichever API process answers."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.commands: dict[str, int] = {}
+        self._doors: dict[Process, Dependencies] = {}
+        self.asked: Counter[str] = Counter()
+
+    async def serve(self, deps: Dependencies, *_: Any) -> None:
+        """Stands in for the HTTP server of an API process: opens the door, until cancelled."""
+        loop: Any = asyncio.get_running_loop()
+        self._doors[loop.owner] = deps
+        await loop.create_future()
+
+    def _door(self) -> tuple[Process, Dependencies] | None:
+        open_doors = [(process, deps) for process, deps in self._doors.items() if process.alive]
+        return self._world.rng.choice(open_doors) if open_doors else None
+
+    def _ask(self, what: str, call: Callable[[Context], Coroutine[Any, Any, Any]], done: Callable[[], None]) -> None:
+        """Calls the API, if one is there. `done` is called if it answers that it is done."""
+        door = self._door()
+        if door is None or door[0].loop is None:
+            return
+        process, deps = door
+        context = Context(TENANT, what, deps)
+        self._world.trace.add("asks", what, "user")
+
+        async def ask() -> None:
+            try:
+                await call(context)
+            except (Problem, ReelwayError) as error:
+                self._world.trace.add("is refused", f"{what}: {error}", "user")
+                return
+            self.asked[what.split()[0]] += 1
+            self._world.trace.add("is told", f"{what}: done", "user")
+            done()
+
+        process.loop.create_task(ask())
 
     def _runs(self) -> list[Run]:
         world = self._world
@@ -30,38 +70,46 @@ class Users:
 
     def command(self) -> None:
         """Somebody wants something of some run."""
-        rng: Random = self._world.rng
-        runs = [run for run in self._runs() if not run.state.final]
-        if not runs:
+        rng = self._world.rng
+        runs = self._runs()
+        alive = [run for run in runs if not run.state.final]
+        ended = [run for run in runs if run.state.final and run.epoch < MOST_RERUNS]
+        if ended and (not alive or rng.random() < 0.3):
+            self._rerun(rng.choice(ended))
             return
-        run = rng.choice(runs)
-        kind = rng.choice((CommandKind.CANCEL, CommandKind.PAUSE, CommandKind.RESUME))
+        if not alive:
+            return
+        run = rng.choice(alive)
+        kind = rng.choice((CommandKind.CANCEL, CommandKind.PAUSE, CommandKind.PAUSE, CommandKind.RESUME))
         node = None
         wanted = (NodeState.FAILED, NodeState.WAITING)
         nodes = [index for index, state in enumerate(run.node_runs) if state.state in wanted]
         if nodes and rng.random() < 0.7:
             kind, node = CommandKind.RETRY_NODE, rng.choice(nodes)
-        self._write(run, kind, node)
+        self._command(run.id, kind, node)
         if rng.random() < 0.2:
-            # Impatience: the same again, or the opposite before the first was taken in.
-            self._write(self._world.records.runs._load(self._world.checker.documents.runs[run.id]), kind, node)
+            # Impatience: the same again, or something else before the first was taken in.
+            self._command(run.id, rng.choice((kind, CommandKind.RESUME, CommandKind.CANCEL)), node)
 
-    def _write(self, run: Run, kind: CommandKind, node: int | None = None) -> None:
-        world = self._world
-        if refusal(run, kind, node) is not None:
-            return
-        self.commands[kind.value] = self.commands.get(kind.value, 0) + 1
-        world.trace.add(f"command {kind.value}", f"{run.id} {'' if node is None else node}", "user")
-        command = Command(kind=kind, at=world.timeline.instant(), node=node)
-        wanted = run.with_changes(commands=(*run.commands, command), due_at=world.timeline.instant())
-        if not world.store.replace_now("runs", Repository._dump(wanted)):
-            raise AssertionError("nobody comes between")
-        message = RunRequested(run_id=run.id)
-        world.broker.append(world.topics.runs, message.subject, encode(message))
+    def _command(self, run_id: str, kind: CommandKind, node: int | None = None) -> None:
+        what = f"{kind.value} {run_id}" + ("" if node is None else f" node {node}")
+        only = node if kind is CommandKind.RETRY_NODE else None
+        self._ask(
+            what,
+            lambda context: command_run(run_id, kind, context, node=only),
+            lambda: self._world.checker.commanded(run_id, kind.value),
+        )
+
+    def _rerun(self, run: Run) -> None:
+        rng = self._world.rng
+        scope = rng.choice(list(RerunScope))
+        node = rng.randrange(len(run.nodes)) if scope is RerunScope.NODE else None
+        wish = Wish(scope, latest=rng.random() < 0.5, node=node)
+        self._ask(f"rerun {run.id} {scope.value}", lambda context: rerun_run(run, wish, context), lambda: None)
 
     def resume_all(self) -> None:
         """In the end nobody leaves a run paused."""
         for run in self._runs():
             if run.state is RunState.PAUSED and not run.commands:
-                self._write(run, CommandKind.RESUME)
+                self._command(run.id, CommandKind.RESUME)
         self._world.timeline.after(RESUME_EVERY_S, self.resume_all)

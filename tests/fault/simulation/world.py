@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+import services.api.app
 import services.notifier.app
 import services.scheduler.app
 import services.trigger.app
 import services.workers.app
+from services.api.settings import ApiSettings
 from services.notifier.settings import NotifierSettings
 from services.scheduler.settings import SchedulerSettings
 from services.trigger.settings import TriggerSettings
@@ -64,12 +66,14 @@ SETTINGS: dict[str, ServiceSettings] = {
     ),
     "notifier": NotifierSettings(sweep_interval_s=2, send_lease_s=20, callback_timeout_s=5, retry_for_s=3600),
     "trigger": TriggerSettings(reconcile_interval_s=5),
+    "api": ApiSettings(),
 }
 BUILDS = {
     "scheduler": services.scheduler.app.build,
     "worker": services.workers.app.build,
     "notifier": services.notifier.app.build,
     "trigger": services.trigger.app.build,
+    "api": services.api.app.build,
 }
 
 
@@ -101,6 +105,7 @@ class World:
             *self._processes("worker", scenario.workers),
             *self._processes("notifier", scenario.notifiers),
             *self._processes("trigger", scenario.triggers),
+            *self._processes("api", scenario.apis),
         ]
 
     def _processes(self, service: str, count: int) -> list[Process]:
@@ -267,8 +272,8 @@ class World:
         found["calls"] = self.wire.fate.calls
         for what, count in self.broker.counts.items():
             found[f"messages {what}"] = count
-        for kind, count in self.users.commands.items():
-            found[f"command {kind}"] = count
+        for what, count in self.users.asked.items():
+            found[f"asked: {what}"] = count
         for run in documents.runs.values():
             found[f"run {run['state']}"] += 1
             for node in run["node_runs"]:

@@ -39,6 +39,7 @@ class Checker:
         self.calm: datetime | None = None
         """Since when nothing goes wrong any more."""
         self._published: set[str] = set()
+        self._cancelled: set[str] = set()
         self._runs = RunRules(self.documents, self._published, self._report)
         self._tasks = TaskRules(self.documents, self._report)
         self.deliveries = DeliveryRules(self.documents, self._report)
@@ -106,6 +107,11 @@ class Checker:
         """A notification reached the other side."""
         self.deliveries.received(delivery_id, target, body)
 
+    def commanded(self, run: str, kind: str) -> None:
+        """Somebody was told that a command is accepted."""
+        if kind == "cancel":
+            self._cancelled.add(run)
+
     def began(self, work: Began) -> None:
         """Work on a task begins."""
         self.effects.began(work)
@@ -150,3 +156,6 @@ class Checker:
     def at_the_end(self) -> None:
         """What must hold when all is done."""
         self.effects.at_the_end()
+        for run in sorted(self._cancelled):
+            if self.documents.runs[run]["state"] != "cancelled":
+                self._report("G9", f"run {run} is {self.documents.runs[run]['state']}, and was to be cancelled")

@@ -58,8 +58,8 @@ class EffectRules:
 
     def ended(self, task: Doc) -> None:
         """A task has succeeded."""
-        number = (task["result"] or {"payload": None})["payload"]
-        work = self._by_number.get(number["execution"]) if isinstance(number, dict) else None
+        made = (task["result"] or {"payload": None})["payload"]
+        work = self._by_number.get(made["execution"]) if isinstance(made, dict) else None
         if work is None or (work.task_id, work.fence) != (task["_id"], task["fence"]):
             self._report("G2", f"task {task['_id']} fence {task['fence']} has a result that its holder did not make")
 

@@ -45,9 +45,27 @@ class RunRules:
         if run["state"] != "requested" or run["history"] or run["outbox"]:
             self._report("G4", f"run {name} begins as {run['state']}")
         for index, node in enumerate(run["node_runs"]):
-            if node["state"] != "pending" and not node.get("reused"):
-                self._report("G3", f"run {name} begins with node {index} {node['state']}")
+            if node["state"] != "pending":
+                self._taken_over(run, index, node)
         self._timer(run, now)
+
+    def _taken_over(self, run: Doc, index: int, node: Doc) -> None:
+        """A rerun begins with results that were made before, and with nothing that depends on what it does again."""
+        what = f"run {run['_id']} begins with node {index} {node['state']}"
+        for before in graph.before_of(run["nodes"])[index]:
+            if run["node_runs"][before]["state"] == "pending":
+                self._report("G3", f"{what}, and node {before} before it is pending")
+        if not run["rerun_of"]:
+            self._report("G3", what)
+        elif node["state"] == "skipped" and node["unchosen"]:
+            return
+        elif node["state"] != "succeeded" or not node["reused"]:
+            self._report("G2", what)
+        elif run["nodes"][index]["kind"] != "rules" and node["reused"]["attempt"]:
+            made = node["reused"]
+            task = self._documents.tasks.get(f"{made['run_id']}:{made['epoch']}.{made['node']}:{made['attempt']}")
+            if task is None or task["result"]["payload"] != node["result"]["payload"]:
+                self._report("G2", f"{what}, and nobody made its result")
 
     def changed(self, before: Doc, after: Doc, now: datetime) -> None:
         """A run that was written again."""

@@ -7,8 +7,8 @@ from tests.fault.simulation.checker.graph import START, before_of, verdict
 
 ALLOWED = {
     "queued": ("queued", "running", "held", "cancelled", "failed"),
-    "held": ("queued", "cancelled", "failed"),
-    "running": ("running", "queued", "succeeded", "failed", "cancelled"),
+    "held": ("held", "queued", "cancelled", "failed"),
+    "running": ("running", "queued", "held", "succeeded", "failed", "cancelled"),
 }
 PINNED = ("run_id", "node", "attempt", "epoch", "kind", "lane", "tenant", "params", "source", "target", "original")
 
@@ -57,8 +57,12 @@ class TaskRules:
                 self._report("G2", f"task {name} changed hands without a claim")
         if now in ("queued", "held") and (after["lease_until"] is not None or after["owner"] is not None):
             self._report("G5", f"task {name} is {now} and still has an owner")
-        if was == "queued" == now and before | {"version": after["version"]} != after:
-            self._report("G2", f"task {name} was queued again without having been held")
+        if was == "queued" == now:
+            changed = [member for member in after if before.get(member) != after[member]]
+            if not set(changed) <= {"version", "paused", "paused_sequence"}:
+                self._report("G2", f"task {name} is queued and changed its {changed}")
+        if after["paused_sequence"] < before["paused_sequence"]:
+            self._report("G4", f"task {name} obeys an older wish")
         if claimed:
             self._claimed(after)
             self._within_limits(after)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from shared.model.upload import RUN_METADATA
 from shared.ports.objects import ObjectInfo
@@ -57,7 +58,7 @@ class UploadRules:
         if run.get("rerun_of"):
             cause = (run["root"], run["epoch"])
         else:
-            written = int(_seconds(source["last_modified"]))
+            written = _seconds(source["last_modified"])
             cause = (run["pipeline_id"], source["bucket"], source["key"], source["etag"], written)
             if (source["bucket"], source["key"], source["etag"]) in self._ours:
                 self._report("G1", f"run {run['_id']} was started by what run of ours wrote: {source['key']}")
@@ -67,7 +68,5 @@ class UploadRules:
         self.expected.pop(cause, None)
 
 
-def _seconds(text: str) -> float:
-    from datetime import datetime
-
-    return datetime.fromisoformat(text).timestamp()
+def _seconds(text: str | None) -> int:
+    return int(datetime.fromisoformat(text).timestamp()) if text else 0
