@@ -21,6 +21,9 @@ from shared.state.records import Records
 
 log = structlog.get_logger(__name__)
 PAGE = 200
+MAX_PAUSE_S = 300.0
+"""A pass that took long makes the next pause longer, but no longer than this: the process may have been stopped, or the
+storage away, and then the time says nothing about the size of the bucket."""
 
 
 class Reconciler:
@@ -52,10 +55,11 @@ class Reconciler:
             await asyncio.sleep(self.pause_s(interval_s))
 
     def pause_s(self, interval_s: float) -> float:
-        """How long to wait after the last pass: the interval, or so long that a tenth of the time goes into listing.
+        """How long to wait after the last pass: the interval, or so long that a tenth of the time goes into listing,
+        at most `MAX_PAUSE_S`.
         What was done about new objects does not count, nor does a pass that failed: a burst of uploads, or a storage
         that was away, must not keep the next upload waiting."""
-        return max(interval_s, 10 * self._listed_s)
+        return max(interval_s, min(10 * self._listed_s, MAX_PAUSE_S))
 
     async def reconcile(self) -> int:
         """One pass; returns how many objects were new to the ledger."""

@@ -12,7 +12,7 @@ class TriggerSettings(ServiceSettings):
 
     reconcile_interval_s: float = Field(default=60, gt=0)
     """How often the trigger prefixes are listed for uploads whose event never came. A listing that takes long makes
-    the pauses longer: at most a tenth of the time goes into listing."""
+    the pauses longer, up to five minutes: where that is enough, at most a tenth of the time goes into listing."""
     reconcile: bool = True
     """Whether this process reconciles at all."""
     head_concurrency: int = Field(default=16, ge=1, le=256)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from services.trigger import reconciler as reconciler_module
 from services.trigger.domain.normalise import normalise
 from services.trigger.intake import Intake
 from services.trigger.reconciler import Reconciler
@@ -362,6 +364,25 @@ async def test_reconciler_makes_up_for_lost_events_once(world: World) -> None:
     assert await world.reconciler.reconcile() == 0
     assert len(await world.runs()) == 3
     assert {record.seen_by for record in await world.ledger()} == {UploadSource.RECONCILER}
+
+
+async def test_a_pass_that_took_long_delays_the_next_one_for_minutes_at_most(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was stopped for an hour must not leave uploads alone for ten more."""
+    moments = iter((0.0, 2.0, 10.0, 3610.0))
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(reconciler_module, "time", SimpleNamespace(monotonic=lambda: next(moments)))
+    monkeypatch.setattr(reconciler_module, "asyncio", SimpleNamespace(sleep=pause))
+    with pytest.raises(asyncio.CancelledError):
+        await world.reconciler.run(interval_s=2)
+    assert pauses == [20, reconciler_module.MAX_PAUSE_S]
 
 
 async def test_reconciler_asks_about_a_known_object_no_more(world: World) -> None:
