@@ -49,6 +49,9 @@ class WorkerSettings(ServiceSettings):
     ffmpeg: Path | None = None
     """The ffmpeg to call; by default the one that ships with `imageio-ffmpeg`."""
 
+    encoder_threads: int = Field(default=0, ge=0, le=256)
+    """Threads of each decoder and encoder; 0 for the cores of the machine divided by `media_slots`, at least one."""
+
     @model_validator(mode="after")
     def _heartbeat_within_lease(self) -> Self:
         if self.heartbeat_s * 2 > self.lease_s:
@@ -67,6 +70,11 @@ class WorkerSettings(ServiceSettings):
     def drain_s(self) -> float:
         """The grace period that there is time for: `grace_s`, cut to what `stop_timeout_s` leaves."""
         return max(min(self.grace_s, self.stop_timeout_s - STOP_RESERVE_S), 0.0)
+
+    @property
+    def threads(self) -> int:
+        """Threads of each decoder and encoder, so that full slots fill the machine and do not fight for it."""
+        return self.encoder_threads or max((os.cpu_count() or 1) // max(self.media_slots, 1), 1)
 
     def slots(self) -> dict[Lane, int]:
         """The lanes this worker serves and how many tasks of each at once."""

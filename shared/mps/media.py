@@ -8,6 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from shared.mps.base import MpsModel
+from shared.mps.facts import MediaFacts
 from shared.mps.storage import TaskOutputStorage
 
 
@@ -55,6 +56,8 @@ class MediaMetaData(MpsModel):
     audio_stream_set: list[MediaAudioStreamItem] = Field(default_factory=list)
     video_duration: float = 0.0
     audio_duration: float = 0.0
+    facts: MediaFacts | None = None
+    """Ours, for encoding; `shared.mps.render` keeps it off the wire."""
 
     @property
     def video(self) -> MediaVideoStreamItem | None:
@@ -68,9 +71,15 @@ class MediaMetaData(MpsModel):
 
     @property
     def shown_portrait(self) -> bool:
-        """Whether the picture is higher than wide once it is turned upright."""
-        turned = self.rotate % 180 == 90
-        return (self.width > self.height) if turned else (self.height > self.width)
+        """Whether the picture is higher than wide as it is seen."""
+        width, height = self.shown_size
+        return height > width
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height of the picture as it is seen: square pixels, turned upright; 0 x 0 if there is none."""
+        width = round(self.width * (self.facts.sar if self.facts else 1.0))
+        return (self.height, width) if self.rotate % 180 == 90 else (width, self.height)
 
     @property
     def frame_rate(self) -> float:

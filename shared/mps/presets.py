@@ -15,7 +15,13 @@ from shared.mps.snapshot import (
     SnapshotByTimeOffsetTaskInput,
     SnapshotTemplate,
 )
-from shared.mps.transcode import AudioTemplateInfo, RawTranscodeParameter, TranscodeTaskInput, VideoTemplateInfo
+from shared.mps.transcode import (
+    AudioTemplateInfo,
+    RawTranscodeParameter,
+    TEHDConfig,
+    TranscodeTaskInput,
+    VideoTemplateInfo,
+)
 
 PARAMETERS: Mapping[str, type[MpsModel]] = {
     "transcode": TranscodeTaskInput,
@@ -51,8 +57,7 @@ def _video_preset(container: str, short_side: int, video_kbps: int, audio_kbps: 
 
 
 def _audio_preset(container: str, codec: Literal["aac", "mp3"], kbps: int) -> RawTranscodeParameter:
-    # 24 kbit/s is below what the contract lets users ask for, so the audio template is built unchecked.
-    audio = AudioTemplateInfo.model_construct(codec=codec, bitrate=kbps, sample_rate=44100, audio_channel=2)
+    audio = AudioTemplateInfo(codec=codec, bitrate=kbps, sample_rate=44100, audio_channel=2)
     return RawTranscodeParameter.model_validate({"Container": container, "RemoveVideo": 1, "AudioTemplate": audio})
 
 
@@ -66,10 +71,50 @@ def _remux(container: str) -> RawTranscodeParameter:
     )
 
 
+def _top_speed_preset(short_side: int, audio_kbps: int) -> RawTranscodeParameter:
+    """§12: H.264 in MP4 by quality, 25 frames per second, no limit of the bit rate."""
+    return _video_preset("mp4", short_side, 0, audio_kbps).model_copy(
+        update={"tehd_config": TEHDConfig(type="TEHD-100")}
+    )
+
+
 _SIZES = {10: (360, 400, 64), 20: (540, 1000, 64), 30: (720, 1800, 128), 40: (1080, 2500, 128)} | {
     70: (1440, 3000, 160),
     80: (2160, 6000, 160),
 }
+_OLD_H264 = {10: (320, 0, 256), 20: (640, 0, 512), 30: (1280, 0, 1024), 40: (1920, 0, 2500)} | {
+    70: (0, 1440, 3072),
+    80: (0, 2160, 6144),
+}
+"""Width (long side), Height (short side), kbit/s."""
+_OLD_H264_FLV = {10046: 10, 10047: 20, 10048: 30, 10049: 40, 370: 70, 380: 80}
+_OLD_H265 = {10: (240, 250, 15), 20: (480, 600, 24), 30: (720, 800, 25), 40: (1080, 1400, 30)} | {
+    70: (1440, 2048, 30),
+    80: (2160, 4096, 30),
+}
+"""Short side, kbit/s, frames per second."""
+_OLD_GOP = 240
+
+
+def _old_h264(container: str, size: int) -> RawTranscodeParameter:
+    width, height, kbps = _OLD_H264[size]
+    fps = 30 if size >= 70 else 24
+    video = VideoTemplateInfo(codec="h264", fps=fps, bitrate=kbps, width=width, height=height, gop=_OLD_GOP)
+    codec: Literal["mp3", "aac"] = "mp3" if container == "flv" else "aac"
+    return _old(container, video, AudioTemplateInfo(codec=codec, bitrate=48, sample_rate=44100, audio_channel=2))
+
+
+def _old_h265(container: str, size: int) -> RawTranscodeParameter:
+    height, kbps, fps = _OLD_H265[size]
+    video = VideoTemplateInfo(codec="h265", fps=fps, bitrate=kbps, width=0, height=height, gop=_OLD_GOP)
+    return _old(container, video, AudioTemplateInfo(codec="aac", bitrate=48, sample_rate=44100, audio_channel=2))
+
+
+def _old(container: str, video: VideoTemplateInfo, audio: AudioTemplateInfo) -> RawTranscodeParameter:
+    return RawTranscodeParameter.model_validate(
+        {"Container": container, "VideoTemplate": video, "AudioTemplate": audio}
+    )
+
 
 TRANSCODE: Mapping[int, RawTranscodeParameter] = {
     **{100_000 + number: _video_preset("mp4", *size) for number, size in _SIZES.items()},
@@ -79,9 +124,20 @@ TRANSCODE: Mapping[int, RawTranscodeParameter] = {
         for number, kbps in ((1100, 24), (1110, 48), (1120, 96), (1130, 192), (1140, 256))
     },
     **{number: _audio_preset("mp3", "mp3", kbps) for number, kbps in ((1010, 128), (1020, 320))},
+    **{
+        100_800 + number: _top_speed_preset(side, kbps)
+        for number, side, kbps in ((0, 0, 0), (10, 360, 64), (20, 540, 64), (30, 720, 128), (40, 1080, 128))
+    },
     875: _remux("mp4"),
     876: _remux("hls"),
+    **{number: _old_h264("mp4", number) for number in _OLD_H264},
+    **{200 + number: _old_h264("hls", number) for number in _OLD_H264},
+    **{number: _old_h264("flv", size) for number, size in _OLD_H264_FLV.items()},
+    **{500 + number: _old_h265("mp4", number) for number in _OLD_H265},
+    **{600 + number: _old_h265("hls", number) for number in _OLD_H265},
+    **{700 + number: _old_h265("flv", number) for number in _OLD_H265},
 }
+"""Every transcode preset of §12; those that only the VOD page has are among them."""
 SNAPSHOT_BY_TIME: Mapping[int, SnapshotTemplate] = {10: SnapshotTemplate(fill_type="stretch")}
 SAMPLE_SNAPSHOT: Mapping[int, SampleSnapshotTemplate] = {
     10: SampleSnapshotTemplate(sample_type="Percent", sample_interval=10, fill_type="stretch")

@@ -42,6 +42,11 @@ def schedule_task(run: Run, tasks: Mapping[int, Task] = _NO_TASKS, up_to: int | 
     }
 
 
+def _metadata(run: Run) -> dict[str, Any] | None:
+    """Of the source, without what the contract does not know."""
+    return None if run.metadata is None else {name: run.metadata[name] for name in run.metadata if name != "Facts"}
+
+
 def schedule_event(run: Run, *, up_to: int, notify_key: str | None, now: datetime) -> dict[str, Any]:
     """The notification about one event of a run's history: `ParseNotification`'s members that this event type has.
 

@@ -29,7 +29,7 @@ def _shape(annotation: Any) -> Shape:
         return {field.alias or name: _shape(field.annotation) for name, field in annotation.model_fields.items()}
     if get_args(annotation):  # an optional member
         return _shape(next(each for each in get_args(annotation) if each is not type(None)))
-    return "text" if annotation is str else "number"
+    return {str: "text", bool: "truth value"}.get(annotation, "number")
 
 
 ROOTS: Mapping[str, Shape] = {**BASE_ROOTS, "MetaData": _shape(MediaMetaData), **quality.SHAPES}

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from shared.mps.base import MpsModel
 from shared.mps.naming import NUMBER_VARIABLES, PLAIN_VARIABLES, NamingError, NumberFormat, check_path
+from shared.mps.not_yet import NotYet
 from shared.mps.storage import TaskOutputStorage
-from shared.mps.transcode import NotYet
 
 BY_TIME_PATH = "{inputName}_snapshotByTimeOffset_{definition}_{number}.{format}"
 SAMPLED_PATH = "{inputName}_sampleSnapshot_{definition}_{number}.{format}"

@@ -44,7 +44,14 @@ CONTAINERS = {
         frozenset({"aac", "mp3", "ac3", "alac", "pcm_s16le", "pcm_s24le"}),
         hevc_tag=True,
     ),
-    "flv": ContainerFormat("flv", "video/x-flv", ("-f", "flv"), frozenset({"h264"}), frozenset({"aac", "mp3"})),
+    "flv": ContainerFormat("flv", "video/x-flv", ("-f", "flv"), frozenset({"h264", "hevc"}), frozenset({"aac", "mp3"})),
+    "mxf": ContainerFormat(
+        "mxf",
+        "application/mxf",
+        ("-f", "mxf"),
+        frozenset({"mpeg2video", "dnxhd"}),
+        frozenset({"pcm_s16le", "pcm_s24le"}),
+    ),
     "ts": ContainerFormat("ts", "video/mp2t", ("-f", "mpegts"), _TS_VIDEO, _TS_AUDIO),
     "mkv": ContainerFormat("mkv", "video/x-matroska", ("-f", "matroska"), None, None),
     "webm": ContainerFormat(
@@ -68,7 +75,7 @@ IMAGE_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 
 
 def container_format(container: str, segment_type: int) -> ContainerFormat:
-    """The format of a container of the contract; `segment_type` matters for HLS alone (7 is fragmented MP4)."""
+    """The format of a container of the contract; `segment_type` matters for HLS alone (5, 7: fragmented MP4)."""
     if container == "hls":
-        return HLS_FMP4 if segment_type == 7 else HLS_TS
+        return HLS_FMP4 if segment_type in (5, 7) else HLS_TS
     return CONTAINERS[container]

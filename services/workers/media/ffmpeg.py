@@ -49,11 +49,14 @@ class MediaTools:
 
     ffmpeg: Path
     limits: Limits = field(default_factory=Limits)
+    threads: int = 0
+    """For a decoder, an encoder and the filters each; 0 leaves that to ffmpeg."""
 
 
-def media_tools(ffmpeg: Path | None = None) -> MediaTools:
+def media_tools(ffmpeg: Path | None = None, threads: int = 0) -> MediaTools:
     """The tools with the given ffmpeg, else the one that ships with `imageio-ffmpeg`."""
-    return MediaTools(ffmpeg or Path(imageio_ffmpeg.get_ffmpeg_exe()))  # type: ignore[attr-defined, no-untyped-call]
+    found = ffmpeg or Path(imageio_ffmpeg.get_ffmpeg_exe())  # type: ignore[attr-defined, no-untyped-call]
+    return MediaTools(found, threads=threads)
 
 
 def source(path: Path, *before: str) -> list[str]:
@@ -93,11 +96,16 @@ async def call(
         "pipe:1",
         "-stats_period",
         "0.5",
+        *_filter_threads(tools.threads),
     ]
     ended = await run([str(tools.ffmpeg), *prefix, *arguments], folder, watch.line, tools.limits)
     if ended.returncode != 0:
         raise failure(ended)
     return ended.errors
+
+
+def _filter_threads(threads: int) -> list[str]:
+    return ["-filter_threads", str(threads), "-filter_complex_threads", str(threads)] if threads else []
 
 
 class _Progress:

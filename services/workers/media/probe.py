@@ -14,6 +14,7 @@ from services.workers.media.codecs import audio_codecs, video_codecs
 from services.workers.media.ffmpeg import FORMATS, PROTOCOLS
 from services.workers.media.process import PROBE_LIMITS, Limits, probe_limits, run
 from shared.model.failure import ErrCode, InternalError, SourceFileError
+from shared.mps.facts import AudioFacts, MediaFacts
 from shared.mps.media import MediaAudioStreamItem, MediaMetaData, MediaVideoStreamItem
 
 CHILD = Path(__file__).with_name("probe_child.py")
@@ -119,6 +120,31 @@ def to_metadata(facts: Mapping[str, Any], size_bytes: int) -> MediaMetaData:
         audio_stream_set=audio_items,
         video_duration=round((videos[0]["duration"] or duration) if videos else 0.0, 3),
         audio_duration=round((audios[0]["duration"] or duration) if audios else 0.0, 3),
+        facts=_encoding_facts(facts),
+    )
+
+
+def _encoding_facts(facts: Mapping[str, Any]) -> MediaFacts:
+    video = facts["video"][0] if facts["video"] else {}
+    sar = video.get("sar", [1, 1])
+    return MediaFacts(
+        sar_numerator=sar[0],
+        sar_denominator=sar[1],
+        pixel_format=video.get("pixel_format", ""),
+        bit_depth=video.get("bit_depth", 8),
+        interlaced=video.get("interlaced", False),
+        profile=video.get("profile", ""),
+        level=video.get("level", 0),
+        start=facts.get("start", 0.0),
+        audio=[
+            AudioFacts(
+                layout=stream.get("layout", ""),
+                language="" if stream.get("language", "") == "und" else stream.get("language", ""),
+                title=stream.get("title", ""),
+                default=stream.get("default", False),
+            )
+            for stream in facts["audio"]
+        ],
     )
 
 

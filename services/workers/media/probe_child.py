@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 MAX_PACKETS_TO_FIRST_FRAME = 600
 MAX_STREAMS = 64
 MAX_PIXELS = 16384 * 8192
+PROGRESSIVE = 1  # AV_FIELD_PROGRESSIVE; 0 is unknown, the others are interlaced
 
 
 def _seconds(stream: VideoStream | AudioStream) -> float | None:
@@ -51,7 +52,16 @@ def _video(stream: VideoStream) -> dict[str, Any]:
         "matrix": int(context.colorspace or 0),
         "extradata": (context.extradata or b"")[:512].hex(),
         "duration": _seconds(stream),
+        "sar": _ratio(stream),
+        "pixel_format": context.pix_fmt or "",
+        "bit_depth": context.format.components[0].bits if context.format and context.format.components else 8,
+        "interlaced": context.field_order > PROGRESSIVE,
     }
+
+
+def _ratio(stream: VideoStream) -> list[int]:
+    ratio = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    return [ratio.numerator, ratio.denominator] if ratio else [1, 1]
 
 
 def _audio(stream: AudioStream) -> dict[str, Any]:
@@ -64,6 +74,10 @@ def _audio(stream: AudioStream) -> dict[str, Any]:
         "profile": str(context.profile or ""),
         "extradata": (context.extradata or b"")[:64].hex(),
         "duration": _seconds(stream),
+        "layout": context.layout.name,
+        "language": (stream.language or "")[:3],
+        "title": (stream.metadata.get("title") or stream.metadata.get("name") or "")[:200],
+        "default": bool(stream.disposition & Disposition.default),
     }
 
 
@@ -108,6 +122,7 @@ def probe(path: str, protocols: str, formats: str) -> dict[str, Any]:
             "duration": None if container.duration is None else container.duration / 1_000_000,
             "video": [_video(stream) for stream in videos],
             "audio": [_audio(stream) for stream in audios],
+            "start": (container.start_time or 0) / 1_000_000,
             "rotation": 0,
             "decoded": False,
         }
@@ -121,6 +136,7 @@ def probe(path: str, protocols: str, formats: str) -> dict[str, Any]:
         if isinstance(frame, av.VideoFrame):
             facts["rotation"] = frame.rotation
             shown = facts["video"][0]
+            shown["interlaced"] = shown["interlaced"] or frame.interlaced_frame
             for name, value in (
                 ("primaries", frame.color_primaries),
                 ("transfer", frame.color_trc),

@@ -2,39 +2,62 @@
 
 from __future__ import annotations
 
-from services.workers.media.effects import Effects
+from services.workers.media.effects import NO_EFFECTS, Effects
 from services.workers.media.filtergraph import FilterGraph
-from services.workers.media.picture import TONE_MAP, size_filters
+from services.workers.media.geometry import geometry, size_filters
+from services.workers.media.picture import TONE_MAP
 from shared.mps.media import MediaMetaData
 from shared.mps.transcode import VideoTemplateInfo
 
+DEINTERLACE = "bwdif=mode=send_frame:deint=interlaced"
+"""One frame for each pair of fields; frames that are not marked as interlaced pass (FACTS §5)."""
+_RGB = ("rgb", "bgr", "gbr", "argb", "abgr", "pal8", "0rgb", "0bgr", "x2rgb", "x2bgr")
+HD_HEIGHT = 720
+_MXF_RATES = ((24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (50, 1), (60000, 1001), (60, 1))
+"""The only ones that an MXF file may have (SMPTE 377)."""
 
-def shaped_picture(video: VideoTemplateInfo, source: MediaMetaData, effects: Effects) -> FilterGraph:
-    """The picture from the first video of input 0, shaped in the order of `Effects`."""
-    ten_bits = video.bit_depth == 10
+
+def pixel_format(video: VideoTemplateInfo) -> str:
+    """What the encoder gets."""
+    if video.codec == "dnxhd":
+        return "yuv422p10le" if video.bit_depth == 10 else "yuv422p"
+    return "yuv420p10le" if video.bit_depth == 10 else "yuv420p"
+
+
+def shaped_picture(
+    video: VideoTemplateInfo, source: MediaMetaData, effects: Effects = NO_EFFECTS, container: str = ""
+) -> FilterGraph:
+    """The picture from the first video of input 0, shaped in the order of `Effects`. Raises InvalidInput."""
     # Capital V: a cover picture is no video.
     graph = FilterGraph("0:V:0")
+    facts = source.facts
+    if facts and facts.interlaced:
+        graph.apply(DEINTERLACE)
     graph.apply(*effects.before_size)
     if effects.tone_map is not None:
         graph.apply(*effects.tone_map)
-    elif source.video and source.video.hdr_type and not ten_bits:
+    elif source.video and source.video.hdr_type and video.bit_depth != 10:
         graph.apply(TONE_MAP)
-    graph.apply(
-        *size_filters(
-            video.width or 0,
-            video.height or 0,
-            open_sides=video.resolution_adaptive != "close",
-            fill=video.fill_type or "black",
-            portrait=source.shown_portrait,
-        )
-    )
+    frame = geometry(video, source)
+    matrix = ""
+    if facts and facts.pixel_format.startswith(_RGB):
+        matrix = "bt709" if min(frame.width, frame.height) >= HD_HEIGHT else "smpte170m"
+    graph.apply(*size_filters(frame, video.fill_type or "black", matrix))
     if effects.frame_rate is not None:
         graph.apply(*effects.frame_rate)
-    elif video.fps:
-        graph.apply(f"fps={video.fps}/{video.fps_denominator or 1}")
+    else:
+        graph.apply(_frame_rate(video, source, container))
     graph.apply(*effects.after_size, *effects.mosaics)
     for overlay in effects.overlays:
         graph.overlay(overlay)
     graph.apply(*effects.subtitles)
-    graph.apply("format=yuv420p10le" if ten_bits else "format=yuv420p")
+    graph.apply(f"format={pixel_format(video)}")
     return graph
+
+
+def _frame_rate(video: VideoTemplateInfo, source: MediaMetaData, container: str) -> str:
+    if container == "mxf":
+        wanted = video.rate or source.frame_rate or 25.0
+        numerator, denominator = min(_MXF_RATES, key=lambda rate: abs(rate[0] / rate[1] - wanted))
+        return f"fps={numerator}/{denominator}"
+    return f"fps={video.fps}/{video.fps_denominator or 1}" if video.fps else ""

@@ -78,7 +78,9 @@ async def read_source(context: NodeContext) -> tuple[Path, MediaMetaData]:
     path = await local_source(context)
     if context.task.metadata is not None:
         try:
-            return path, MediaMetaData.model_validate(context.task.metadata)
+            known = MediaMetaData.model_validate(context.task.metadata)
+            if known.facts is not None:
+                return path, known
         except ValidationError:
             pass  # written by another version
     return path, await probe(path)

@@ -21,9 +21,10 @@ NodeFactory = Callable[[MediaTools], NodeKind]
 """What an entry point of the group names: makes the kind, given the tools of this worker."""
 
 
-def node_kinds(ffmpeg: Path | None = None) -> dict[str, NodeKind]:
-    """Every kind by its name. A package may add kinds; taking the name of another is a ValueError."""
-    tools = media_tools(ffmpeg)
+def node_kinds(ffmpeg: Path | None = None, threads: int = 0) -> dict[str, NodeKind]:
+    """Every kind by its name; `threads` as in MediaTools. A package may add kinds; taking the name of another is a
+    ValueError."""
+    tools = media_tools(ffmpeg, threads)
     own: tuple[NodeKind, ...] = (
         Probe(),
         Transcode(tools),

@@ -248,5 +248,8 @@ async def test_the_source_is_never_overwritten(clips: Path, tmp_path: Path) -> N
 
 async def test_metadata_of_the_probe_is_used(clips: Path, tmp_path: Path) -> None:
     metadata = {"Duration": 2.0, "AudioDuration": 2.0, "AudioStreamSet": [{"Codec": "aac"}], "Container": "mov,mp4"}
+    (tmp_path / "old").mkdir()
+    await transcode({"Definition": 100010}, clips / "plain.mp4", tmp_path / "old", metadata=metadata)
+    metadata |= {"Facts": {}}
     with pytest.raises(SourceFileError, match="no video"):
         await transcode({"Definition": 100010}, clips / "plain.mp4", tmp_path, metadata=metadata)

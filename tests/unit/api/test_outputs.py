@@ -10,7 +10,7 @@ from services.workers.media.containers import CONTAINERS, container_format
 from services.workers.nodes import sample_snapshot, snapshot_by_time, transcode
 from shared.mps.media import MediaAudioStreamItem, MediaMetaData, MediaVideoStreamItem
 from shared.mps.naming import OutputNames
-from shared.mps.presets import PARAMETERS, TRANSCODE
+from shared.mps.presets import PARAMETERS, TRANSCODE, resolve
 
 BUCKET = "media-1250000000"
 VIDEO = {"Codec": "h264", "Fps": 25, "Bitrate": 500}
@@ -159,7 +159,7 @@ def worker_names(definition: int, params: Any) -> OutputNames:
 def test_names_of_transcodes_are_those_of_the_worker(node: Any) -> None:
     params = params_of(node)
     names = worker_names(params.definition, params)
-    work = transcode.plan(params, SOURCE, names)
+    work = transcode.plan(params, resolve(params), SOURCE, names)
     found = named(node)
     assert found[0] == f"/{work.key}"
     if work.segment_template is None:

@@ -86,9 +86,9 @@ def test_members_that_are_not_there_yet_may_be_off_as_text(text: str) -> None:
         "Definition": "100010",
         "WatermarkSet.0.Definition": text,
         "HeadTailParameter.HeadSet.0.Type": text,
-        "OverrideParameter.TEHDConfig.MaxVideoBitrate": text,
-        "OverrideParameter.VideoTemplate.RawPts": text,
-        "OverrideParameter.AudioTemplate.DefaultTrack": text,
+        "OverrideParameter.VideoTemplate.Stereo3dType": text,
+        "OverrideParameter.VideoTemplate.ContentAdaptStream": text,
+        "OverrideParameter.AudioTemplate.TrackChannelInfo.ChannelsRemix": text,
     }
     assert parse(TranscodeTaskInput, unflatten(flat)).definition == 100010
     flat = {"Definition": "10", "TimeOffsetSet.0": "1", "WatermarkSet.0.Definition": text}

@@ -55,15 +55,23 @@ VIDEO = {"Codec": "h264", "Fps": 0, "Bitrate": 0}
 AUDIO = {"Codec": "aac", "Bitrate": 0, "SampleRate": 0}
 
 
+DOWNMIX = (
+    "aresample=out_chlayout=stereo:internal_sample_fmt=fltp:out_sample_fmt=fltp:center_mix_level=1:"
+    "surround_mix_level=0.707:rematrix_maxval=8,volume=0.707,alimiter=limit=0.97:level=disabled:latency=1"
+)
+
+
 def test_a_preset_in_full() -> None:
     work = transcode.plan(TranscodeTaskInput(definition=100010), TRANSCODE[100010], media(), NAMES)
     assert work.after == (
         *("-map_chapters", "-1", "-sn", "-dn", "-max_muxing_queue_size", "4096"),
         *("-map", "0:V:0", "-vf"),
-        "scale='round(iw*clip(sar,0.1,10))':ih,setsar=1,scale=-2:360,setsar=1,fps=25/1,format=yuv420p",
+        "scale=640:360:out_range=tv,setsar=1,fps=25/1,format=yuv420p",
         *("-fps_mode", "vfr", "-c:v", "libx264", "-preset", "fast"),
         *("-b:v", "400k", "-maxrate", "600k", "-bufsize", "800k", "-profile:v", "high"),
-        *("-map", "0:a:0", "-c:a", "aac", "-b:a", "64k", "-ar", "44100", "-ac", "2"),
+        *("-map", "0:a:0", "-filter:a:0", f"aresample=async=1:min_hard_comp=0.1:first_pts=0,{DOWNMIX}"),
+        *("-c:a:0", "aac", "-b:a:0", "64k", "-ar:a:0", "44100", "-ac:a:0", "2", "-map_metadata:s:a:0", "-1"),
+        *("-disposition:a:0", "default"),
         *("-f", "mp4", "-movflags", "+faststart", "file:output.mp4"),
     )
     assert (work.key, work.expected_s, work.before) == ("out/clip_transcode_0.mp4", 10.0, ())
@@ -85,10 +93,16 @@ def test_effects_have_their_places() -> None:
     work = transcode.plan(params, TRANSCODE[100010], media(), NAMES, EFFECTS)
     graph = value(work.after, "-filter_complex")
     assert graph is not None
-    stages = ["hqdn3d", "scale=-2:360", "fps=25/1", "unsharp", "boxblur", "overlay=", "subtitles=f", "format=yuv420p"]
+    stages = ["hqdn3d", "scale=640:360", "fps=25/1", "unsharp", "boxblur", "overlay=", "subtitles=f", "format=yuv420p"]
     assert sorted(stages, key=graph.index) == stages
     assert work.inputs == ("-i", "file:mark.png")
-    assert value(work.after, "-af") == "afftdn,loudnorm"
+    sound = value(work.after, "-filter:a:0")
+    assert sound is not None
+    assert sorted(["afftdn", "out_chlayout=stereo", "loudnorm"], key=sound.index) == [
+        "afftdn",
+        "out_chlayout=stereo",
+        "loudnorm",
+    ]
 
 
 @pytest.mark.parametrize("effects", [Effects(mosaics=("boxblur",)), Effects(after_mix=("loudnorm",))])
@@ -102,7 +116,8 @@ def test_effects_need_an_encode(effects: Effects) -> None:
     [
         ({}, {"-crf": "23", "-b:v": None}),
         ({"Vcrf": 18}, {"-crf": "18"}),
-        ({"Bitrate": 1000, "Mode": "VCRF"}, {"-crf": "23", "-maxrate": "1000k"}),
+        ({"Bitrate": 1000, "Mode": "VCRF"}, {"-crf": "23", "-maxrate": None}),
+        ({"Bitrate": 1000, "Vcrf": 30}, {"-crf": "30", "-maxrate": "1000k"}),
         ({"Bitrate": 1000, "Mode": "ABR"}, {"-b:v": "1000k", "-maxrate": None}),
         ({"Bitrate": 1000, "Mode": "CBR"}, {"-b:v": "1000k", "-minrate": "1000k", "-maxrate": "1000k"}),
         ({"Bitrate": 1000}, {"-b:v": "1000k", "-maxrate": "1500k", "-bufsize": "2000k"}),
@@ -114,7 +129,7 @@ def test_effects_need_an_encode(effects: Effects) -> None:
         ({"BitDepth": 10}, {"-profile:v": "high10"}),
         ({"Bframes": 0, "NoScenecut": 1}, {"-bf": "0", "-sc_threshold": "0"}),
         ({"Codec": "libx265"}, {"-c:v": "libx265", "-tag:v": "hvc1", "-crf": "28"}),
-        ({"Codec": "h265", "NoScenecut": 1}, {"-x265-params": "log-level=error:scenecut=0"}),
+        ({"Codec": "h265", "NoScenecut": 1}, {"-x265-params": "log-level=error:open-gop=0:scenecut=0"}),
     ],
 )
 def test_video_parameters(more: dict[str, Any], expected: dict[str, str | None]) -> None:
@@ -124,9 +139,9 @@ def test_video_parameters(more: dict[str, Any], expected: dict[str, str | None])
 
 def test_audio_bit_rate_follows_the_source_within_reason() -> None:
     work = planned({"Container": "m4a", "AudioTemplate": AUDIO | {"AudioChannel": 0}})
-    assert value(work.after, "-b:a") == "256k"
-    assert "-ac" not in work.after
-    assert "-ar" not in work.after
+    assert value(work.after, "-b:a:0") == "384k"
+    assert value(work.after, "-ac:a:0") == "6"
+    assert value(work.after, "-ar:a:0") == "48000"
     assert "0:V:0" not in work.after
 
 
@@ -138,13 +153,16 @@ def test_hls_has_key_frames_at_segments() -> None:
     assert work.key == "out/clip_transcode_0.m3u8"
     assert work.segment_template == "{inputName}_transcode_{definition}_{number}.{format}"
     assert planned(template, OutputObjectPath="/a/b.{format}").segment_template == "b_{number}.{format}"
-    assert value(planned(template | {"VideoTemplate": VIDEO | {"SegmentType": 7}}).after, "-hls_segment_type") == "fmp4"
+    fragmented = planned(template | {"VideoTemplate": VIDEO | {"SegmentType": 7}})
+    assert value(fragmented.after, "-hls_segment_type") == "fmp4"
 
 
 def test_a_rotated_source_is_portrait() -> None:
     template = {"Container": "mp4", "RemoveAudio": 1, "VideoTemplate": VIDEO | {"Width": 640, "Height": 360}}
     assert "scale=360:640" in str(planned(template, media(rotate=90)).after)
     assert "scale=640:360" in str(planned(template).after)
+    square = template | {"VideoTemplate": VIDEO | {"Width": 640, "Height": 640}}
+    assert "scale=640:360:out_range=tv,pad=640:640:0:140:color=black" in str(planned(square).after)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""Where the picture lies in the frame of an output. Pure.
+
+Everything is counted in the pixels that are stored; a stored pixel may be twice as wide as it is high (Sar 2:1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.model.failure import InvalidInput
+from shared.mps.media import MediaMetaData
+from shared.mps.transcode import VideoTemplateInfo
+
+MAX_SIDE = 16384
+"""Pixels; no encoder of ours goes further."""
+BLUR_SHRINK = 4
+"""The blurred background is blurred small and then enlarged: the same look at a sixteenth of the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """`width` x `height` is the frame, `inner_width` x `inner_height` the picture in its middle; `sar` the shape of a
+    pixel."""
+
+    width: int
+    height: int
+    inner_width: int
+    inner_height: int
+    sar: int = 1
+
+    @property
+    def filled(self) -> bool:
+        """Whether the picture fills the frame."""
+        return (self.inner_width, self.inner_height) == (self.width, self.height)
+
+
+def geometry(video: VideoTemplateInfo, source: MediaMetaData, *, even: bool = True) -> Geometry:
+    """The frame that a template asks for and the picture in it. Width and Height 0 x 0 keep the size, one 0 keeps the
+    aspect ratio. Without ResolutionAdaptive close, Width is the long side as it is seen and Height the short one.
+
+    Raises InvalidInput for a picture that no encoder takes.
+    """
+    sar = 2 if video.sar == "2:1" else 1
+    shown_width, shown_height = source.shown_size
+    # From here on the source counts in pixels of the output's shape.
+    own_width, own_height = shown_width / sar, float(shown_height)
+    width, height = video.width or 0, video.height or 0
+    if video.resolution_adaptive != "close" and source.shown_portrait:
+        width, height = height, width
+    step = 2 if even else 1
+    if not width and not height:
+        width, height = _down(own_width, step), _down(own_height, step)
+    elif not height:
+        width = _down(width, step)
+        height = _near(width * own_height / own_width, step)
+    elif not width:
+        height = _down(height, step)
+        width = _near(height * own_width / own_height, step)
+    else:
+        width, height = _down(width, step), _down(height, step)
+        if video.fill_type != "stretch":
+            return _checked(_inside(width, height, own_width / own_height, step, sar))
+    return _checked(Geometry(width, height, width, height, sar))
+
+
+def _inside(width: int, height: int, aspect: float, step: int, sar: int) -> Geometry:
+    if aspect >= width / height:
+        return Geometry(width, height, width, min(_near(width / aspect, step), height), sar)
+    return Geometry(width, height, min(_near(height * aspect, step), width), height, sar)
+
+
+def _checked(found: Geometry) -> Geometry:
+    if max(found.width, found.height) > MAX_SIDE:
+        raise InvalidInput(
+            f"Width and Height would give a picture of {found.width}x{found.height}; "
+            f"no side may be more than {MAX_SIDE}"
+        )
+    return found
+
+
+def _down(value: float, step: int) -> int:
+    return max(int(value) // step * step, step)
+
+
+def _near(value: float, step: int) -> int:
+    return max(int(value / step + 0.5) * step, step)
+
+
+def size_filters(found: Geometry, fill: str, matrix: str = "") -> list[str]:
+    """Filters that bring an upright picture into its frame. `matrix` is that of the output if the source is RGB."""
+    # Full-range pictures (phones, JPEG) become what every player expects.
+    colour = ":out_range=tv" + (f":out_color_matrix={matrix}" if matrix else "")
+    inner = f"scale={found.inner_width}:{found.inner_height}{colour}"
+    filters = [inner]
+    if not found.filled:
+        filters = [_framed(found, fill, inner, colour)]
+    return [*filters, f"setsar={found.sar}"]
+
+
+def _framed(found: Geometry, fill: str, inner: str, colour: str) -> str:
+    # Even places, so that the colour planes are not shifted by half a pixel.
+    left = (found.width - found.inner_width) // 4 * 2
+    top = (found.height - found.inner_height) // 4 * 2
+    if fill != "gauss":
+        shade = "white" if fill == "white" else "black"
+        return f"{inner},pad={found.width}:{found.height}:{left}:{top}:color={shade}"
+    small_width, small_height = _small(found.width), _small(found.height)
+    larger = max(found.width / found.inner_width, found.height / found.inner_height)
+    cover_width = max(_small(round(found.inner_width * larger)), small_width)
+    cover_height = max(_small(round(found.inner_height * larger)), small_height)
+    return (
+        f"split[fill_back][fill_front];[fill_back]scale={cover_width}:{cover_height}{colour},"
+        f"crop={small_width}:{small_height},gblur=sigma=5,scale={found.width}:{found.height}[fill_blurred];"
+        f"[fill_front]{inner}[fill_sharp];[fill_blurred][fill_sharp]overlay={left}:{top}"
+    )
+
+
+def _small(length: int) -> int:
+    return max(length // BLUR_SHRINK // 2 * 2, 2)

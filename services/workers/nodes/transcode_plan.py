@@ -1,0 +1,279 @@
+"""What a transcode runs and what must come out. Pure.
+
+What a source lacks: without audio the output has none; without video only a stream copy into a video container is
+made (audio alone), an encode is refused as NoVideoMedia because whoever asks for 720p wants a picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from services.workers.media.containers import ContainerFormat, container_format
+from services.workers.media.effects import NO_EFFECTS, Effects
+from services.workers.media.encoding import in_two_passes, video_arguments
+from services.workers.media.geometry import geometry
+from services.workers.media.rate import rate_of
+from services.workers.media.segments import Segments, segments_of
+from services.workers.media.shaping import shaped_picture
+from services.workers.media.sound import audio_arguments
+from shared.model.failure import ErrCode, InvalidInput, SourceFileError
+from shared.mps.facts import AudioFacts
+from shared.mps.media import MediaMetaData
+from shared.mps.naming import OutputNames
+from shared.mps.transcode import (
+    TRANSCODE_PATH,
+    AudioTemplateInfo,
+    RawTranscodeParameter,
+    TranscodeTaskInput,
+    VideoTemplateInfo,
+)
+
+END_SLACK_S = 0.5
+"""An end offset may lie this far behind the end: durations are rounded by whoever writes them down."""
+_COMMON = ("-map_chapters", "-1", "-sn", "-dn", "-max_muxing_queue_size", "4096")
+
+
+@dataclass(frozen=True, slots=True)
+class TranscodePlan:
+    """What to run and what must come out.
+
+    `before` and `after` are ffmpeg's arguments before and behind the inputs, `inputs` opens those beside the source;
+    `first_pass` stands in the place of `after` in a call that goes before, if there is one. `output` is the local
+    file, in the working folder. `key` is the object, `expected_s` how long it lasts (0 if that cannot be known).
+    `segments` and `segment_template` are set for HLS.
+    """
+
+    before: tuple[str, ...]
+    inputs: tuple[str, ...]
+    after: tuple[str, ...]
+    output: str
+    key: str
+    shown_path: str
+    expected_s: float
+    copied: bool
+    format: ContainerFormat
+    first_pass: tuple[str, ...] = ()
+    segments: Segments | None = None
+    segment_template: str | None = None
+    segment_extension: str = ""
+
+
+def plan(
+    params: TranscodeTaskInput,
+    template: RawTranscodeParameter,
+    source: MediaMetaData,
+    names: OutputNames,
+    effects: Effects = NO_EFFECTS,
+    threads: int = 0,
+) -> TranscodePlan:
+    """Decides everything. `template` is what `params` asks for, complete; `threads` is for decoder and encoder each, 0
+    leaves it to them. Raises InvalidInput, SourceFileError, NamingError."""
+    with_video, with_audio = _streams(template, source)
+    video = template.video_template if with_video else None
+    audio = template.audio_template if with_audio else None
+    written = container_format(template.container, template.segment_type)
+    _check_copies(template, source, written, with_video=with_video, with_audio=with_audio)
+    _check_changes(video, audio, effects)
+    start_s, length_s, expected_s = _cut(params, source, with_video=with_video, with_audio=with_audio)
+    segments = segments_of(template, source)
+    raw_times = bool(video and video.raw_pts)
+
+    picture = _Picture(template, video, source, written, segments, effects, threads, raw_times)
+    length = ["-t", f"{length_s:.3f}"] if length_s else []
+    sound = _sound(template, audio, source, written, effects, raw_times) if audio else []
+    path = params.output_object_path or TRANSCODE_PATH
+    output = f"output.{written.extension}"
+    copied_video = video is not None and video.codec == "copy"
+    muxer = segments.arguments(independent=not copied_video) if segments else []
+    two = picture.in_two_passes
+    return TranscodePlan(
+        before=(
+            *(("-threads", str(threads)) if threads else ()),
+            *(("-copyts",) if raw_times else ()),
+            *(("-ss", f"{start_s:.3f}") if start_s else ()),
+        ),
+        inputs=picture.inputs,
+        after=(
+            *(*_COMMON, *picture.arguments(2 if two else 0), *sound, *length, *muxer, *written.arguments),
+            f"file:{output}",
+        ),
+        first_pass=(*_COMMON, *picture.arguments(1), "-an", *length, "-f", "null", "-") if two else (),
+        output=output,
+        key=names.key("OutputObjectPath", path, written.extension),
+        shown_path=names.shown(path, written.extension),
+        expected_s=expected_s,
+        copied=(video is None or copied_video) and (audio is None or audio.codec == "copy"),
+        format=written,
+        segments=segments,
+        segment_template=_segment_template(params, path) if segments else None,
+        segment_extension=segments.extension if segments else "",
+    )
+
+
+class _Picture:
+    """The picture's arguments, the same for both passes but for the pass."""
+
+    def __init__(
+        self,
+        template: RawTranscodeParameter,
+        video: VideoTemplateInfo | None,
+        source: MediaMetaData,
+        written: ContainerFormat,
+        segments: Segments | None,
+        effects: Effects,
+        threads: int,
+        raw_times: bool,
+    ) -> None:
+        self.inputs: tuple[str, ...] = ()
+        self.in_two_passes = False
+        self._template, self._video, self._source, self._written = template, video, source, written
+        self._threads = threads
+        self._key_frames = segments.key_frames(raw_times=raw_times) if segments else ""
+        self._size = (0, 0)
+        self._mapped: tuple[str, ...] = ("-map", "0:V:0")
+        if video is not None and video.codec != "copy":
+            graph = shaped_picture(video, source, effects, template.container)
+            self.inputs, self._mapped = tuple(graph.inputs), tuple(graph.arguments())
+            frame = geometry(video, source)
+            self._size = (frame.width, frame.height)
+            self.in_two_passes = in_two_passes(video.codec, rate_of(video, source, template.tehd_config))
+
+    def arguments(self, pass_number: int) -> list[str]:
+        """Mapping, filters and encoder; none without a picture."""
+        if self._video is None:
+            return []
+        return [
+            *self._mapped,
+            *video_arguments(
+                self._video,
+                self._source,
+                hevc_tag=self._written.hevc_tag,
+                tehd=self._template.tehd_config,
+                key_frames=self._key_frames,
+                size=self._size,
+                threads=self._threads,
+                pass_number=pass_number,
+            ),
+        ]
+
+
+def _sound(
+    template: RawTranscodeParameter,
+    audio: AudioTemplateInfo,
+    source: MediaMetaData,
+    written: ContainerFormat,
+    effects: Effects,
+    raw_times: bool,
+) -> list[str]:
+    """Mapping, filters, encoder and tags of the sound. A copy takes all tracks that the container can carry."""
+    if audio.codec == "copy":
+        fitting = [
+            index
+            for index, stream in enumerate(source.audio_stream_set)
+            if written.copy_audio is None or stream.codec in written.copy_audio
+        ]
+        maps = [argument for index in fitting for argument in ("-map", f"0:a:{index}")]
+        return [*maps, "-c:a", "copy", *(_tags(audio, AudioFacts()) if len(fitting) == 1 else [])]
+    assert source.audio is not None
+    arguments = audio_arguments(audio, source.audio, effects, container=template.container, raw_times=raw_times)
+    known = source.facts.audio[0] if source.facts and source.facts.audio else AudioFacts()
+    # Tags of the source's own stream (bit rates, statistics) would be wrong for ours.
+    return [
+        "-map",
+        "0:a:0",
+        *arguments,
+        "-map_metadata:s:a:0",
+        "-1",
+        *_tags(audio, known),
+        "-disposition:a:0",
+        "default",
+    ]
+
+
+def _tags(audio: AudioTemplateInfo, own: AudioFacts) -> list[str]:
+    """Language and name, as the template says or as the source has them."""
+    language = own.language if audio.audio_language in (None, "", "source") else audio.audio_language
+    title = own.title if audio.audio_name in (None, "", "source") else audio.audio_name
+    return [
+        *(["-metadata:s:a:0", f"language={language.lower()}"] if language else []),
+        *(["-metadata:s:a:0", f"title={title}"] if title else []),
+    ]
+
+
+def _streams(template: RawTranscodeParameter, source: MediaMetaData) -> tuple[bool, bool]:
+    with_video = not template.audio_only and source.video is not None
+    with_audio = not template.remove_audio and source.audio is not None
+    wanted = template.video_template
+    if not template.audio_only and not with_video and not (with_audio and wanted and wanted.codec == "copy"):
+        raise SourceFileError("the source has no video; use a template for audio alone", ErrCode.NO_VIDEO)
+    if not with_video and not with_audio:
+        raise SourceFileError("the source has no audio, and the output would have nothing else")
+    return with_video, with_audio
+
+
+def _check_copies(
+    template: RawTranscodeParameter,
+    source: MediaMetaData,
+    written: ContainerFormat,
+    *,
+    with_video: bool,
+    with_audio: bool,
+) -> None:
+    """A copied stream must fit the container; the message says what to do instead."""
+    video, audio = template.video_template, template.audio_template
+    if with_video and video and video.codec == "copy" and source.video and written.copy_video is not None:
+        codec = source.video.codec
+        if codec not in written.copy_video:
+            raise InvalidInput(f"video of codec {codec} cannot be copied into {template.container}; encode it")
+    if with_audio and audio and audio.codec == "copy" and source.audio and written.copy_audio is not None:
+        codec = source.audio.codec
+        if codec not in written.copy_audio:
+            raise InvalidInput(f"audio of codec {codec} cannot be copied into {template.container}; encode it")
+
+
+def _check_changes(video: VideoTemplateInfo | None, audio: AudioTemplateInfo | None, effects: Effects) -> None:
+    """A copied stream is not decoded, so that nothing can be done to it."""
+    if video and video.codec == "copy" and effects.on_picture:
+        raise InvalidInput("VideoTemplate.Codec is copy: nothing can be drawn on or changed in a copied picture")
+    if audio and audio.codec == "copy" and effects.on_sound:
+        raise InvalidInput("AudioTemplate.Codec is copy: a copied sound cannot be changed")
+
+
+def _cut(
+    params: TranscodeTaskInput, source: MediaMetaData, *, with_video: bool, with_audio: bool
+) -> tuple[float, float, float]:
+    """Start, length to write (0 for all) and the length to expect, in seconds."""
+    lasts = max(source.video_duration if with_video else 0.0, source.audio_duration if with_audio else 0.0)
+    wanted_start, wanted_end = params.start_time_offset or 0.0, params.end_time_offset or 0.0
+    if not wanted_start and not wanted_end:
+        return 0.0, 0.0, lasts
+    if not source.duration:
+        if wanted_start < 0 or wanted_end < 0:
+            raise _bad_offset("negative offsets need a source whose duration is known")
+        if wanted_end and wanted_end <= wanted_start:
+            raise _bad_offset("EndTimeOffset is not after StartTimeOffset")
+        return wanted_start, max(wanted_end - wanted_start, 0.0), 0.0
+    start = wanted_start if wanted_start >= 0 else source.duration + wanted_start
+    end = wanted_end if wanted_end > 0 else source.duration + wanted_end
+    if start < 0 or end < 0:
+        raise _bad_offset(f"an offset from the end is longer than the source ({source.duration:g} s)")
+    if start >= lasts:
+        raise _bad_offset(f"StartTimeOffset {start:g} is beyond the end of the source ({lasts:g} s)")
+    if end > source.duration + END_SLACK_S:
+        raise _bad_offset(f"EndTimeOffset {end:g} is beyond the end of the source ({source.duration:g} s)")
+    if end <= start:
+        raise _bad_offset("EndTimeOffset is not after StartTimeOffset")
+    return start, end - start if wanted_end else 0.0, min(end, lasts) - start
+
+
+def _bad_offset(message: str) -> InvalidInput:
+    return InvalidInput(message, ErrCode.INVALID_TIME_OFFSET)
+
+
+def _segment_template(params: TranscodeTaskInput, path: str) -> str:
+    """The contract's default with the default path; with another path named after it, so that two streams of one
+    input do not write over each other's segments [OURS]."""
+    if params.segment_object_name:
+        return params.segment_object_name
+    return PurePosixPath(path).name.removesuffix(".{format}") + "_{number}.{format}"
