@@ -154,7 +154,7 @@ def test_any_other_definition_makes_a_whole_rerun(run: Run, nodes: tuple[Node, .
         assert {fate.action for fate in fates} == {"redone"}
 
 
-@settings(suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(ended_runs(bad=()), st.data())
 def test_a_definition_with_its_nodes_in_another_order_reuses_them_all(run: Run, data: st.DataObject) -> None:
     inner = list(range(1, len(run.nodes) - 1))
