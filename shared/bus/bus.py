@@ -282,7 +282,6 @@ class Bus:
             patience_s = wait_ms / 1000 if subscription.outside_authors else UNNUDGED_S
             nudged.append(Nudged(self._settings.nudge_dir, subscription.topic))
             fetches = Fetches(nudged[-1], patience_s=patience_s, pace_s=subscription.pace_s)
-            wait_ms = 1  # with 0 the embedded broker finds nothing at all
         broker = self._broker(consumer_only=True)
         subscriber = broker.subscriber(
             subscription.topic,

@@ -22,13 +22,20 @@ log = structlog.get_logger(__name__)
 
 WAIT_MS = 1000
 """How long `getmany` waits for the first record; it returns as soon as there is one."""
+LOOKING_MS = 1
+"""How long a broker that wakes no fetches may look whether there is something; with 0 it never finds anything."""
+READING_MS = 1000
+"""How long it may read what is there for certain; it answers as soon as it has read."""
+ANSWER_BYTES = 5 * 1024 * 1024
+"""How much one fetch may bring."""
+READ_UNCOMMITTED = 0
 COMMIT_INTERVAL_S = 0.5
 """How much of what is handled may be delivered again after a crash."""
 
 
 class Fetches:
-    """How a consumer of a broker without long polls fetches: on a nudge, or after `patience_s`; two fetches are at
-    least `pace_s` apart, so that what comes in quick succession comes together."""
+    """How a consumer fetches from a broker that does not wake waiting fetches: on a nudge, or after `patience_s`; two
+    fetches are at least `pace_s` apart, so that what comes in quick succession comes together."""
 
     def __init__(self, nudged: Nudged, *, patience_s: float, pace_s: float) -> None:
         self.nudged = nudged
@@ -108,6 +115,7 @@ class PatientClient:
         self._client = client
         self._fetches = fetches
         self._last = 0.0
+        self._ends: dict[tuple[str, int], int] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -124,11 +132,32 @@ class PatientClient:
                 await asyncio.sleep(early)
             fetches.nudged.forget()
             self._last = loop.time()
-            response = await self._client.send(node_id, request, **options)
-            left = ends - loop.time()
-            if left <= 0 or carries_news(response):
+            response = await self._client.send(node_id, self._timed(request), **options)
+            self._note_ends(response)
+            if carries_news(response) or loop.time() >= ends:
                 return response
-            await fetches.nudged.wait(left)
+            if not self._is_behind(request):
+                await fetches.nudged.wait(ends - loop.time())
+
+    def _timed(self, request: FetchRequest) -> FetchRequest:
+        """The request with the wait that suits it. To the embedded broker the wait is also its time to read: what it
+        has not read by then it does not answer with, and nothing at all when much is there."""
+        wait_ms = READING_MS if self._is_behind(request) else LOOKING_MS
+        return FetchRequest(wait_ms, 1, ANSWER_BYTES, READ_UNCOMMITTED, request.topics)
+
+    def _is_behind(self, request: FetchRequest) -> bool:
+        """Whether there is something to read for certain."""
+        return any(
+            self._ends.get((topic, partition), 0) > offset
+            for topic, partitions in request.topics
+            for partition, offset, _ in partitions
+        )
+
+    def _note_ends(self, response: Any) -> None:
+        for topic, partitions in response.topics:
+            for partition, error_code, end, *_ in partitions:
+                # After an error (the topic was made anew, say) nothing is certain.
+                self._ends[topic, partition] = 0 if error_code else end
 
 
 def carries_news(response: Any) -> bool:

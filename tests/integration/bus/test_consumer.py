@@ -32,7 +32,7 @@ async def consumer(kafka: str, topic: str, fetches: Fetches | None = None) -> As
         group_id=f"group-{topic}",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        fetch_max_wait_ms=1 if fetches else 20,
+        fetch_max_wait_ms=20,
     )
     await member.start()
     try:
@@ -106,6 +106,19 @@ class Counting:
             return await original(node_id, request, **options)
 
         client._client.send = send
+
+
+async def test_a_consumer_that_is_far_behind_catches_up(kafka: str, tmp_path: Path) -> None:
+    """The embedded broker answers with nothing when it cannot read all that is there within the wait of a fetch."""
+    count = 6000
+    topic = await make_topic(kafka, f"behind-{uuid.uuid4().hex}")
+    async with producer(kafka) as sender:
+        for _ in range(count):
+            await sender.send_and_wait(topic, b"x" * 300, partition=0)
+    nudged = Nudged(tmp_path, topic)
+    async with consumer(kafka, topic, Fetches(nudged, patience_s=PATIENCE_S, pace_s=0.002)) as member:
+        assert len(await read(member, count)) == count
+    nudged.close()
 
 
 async def test_what_nobody_nudges_for_is_found_after_the_patience(kafka: str, tmp_path: Path) -> None:
