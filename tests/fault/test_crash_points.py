@@ -15,7 +15,7 @@ import requests
 from tests.e2e.stack import Callbacks, Stack, raw_transcode, snapshots_at, wait_for
 from tests.fault.crash_points import CRASH_POINTS
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 SHORT = ("trigger.after_publish", "scheduler.after_cas", "worker.before_complete", "notifier.after_send")
 """One of each service, for the short form on another bus."""

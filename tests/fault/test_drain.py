@@ -17,7 +17,7 @@ from tests.fault.arranged import Arrangement
 from tests.fault.rig import Rig, pid_of
 from tests.fault.work import Work, looped_clip
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 ENCODE = (raw_transcode(360),)
 OUTPUT = {"_360.mp4": 1}
@@ -95,7 +95,7 @@ def test_worker_without_time_gives_its_tasks_back(rig: Rig, callbacks: Callbacks
     held, took = terminate(rig, work, "workers-2")
     assert held
     assert took < HASTY_S + STOP_S
-    work.check(within_s=170)
+    work.check()
     owners = {task.owner for task in held}
     given_back = [task for task in now(work, held) if task.owner not in owners]
     assert given_back, "encodes of this length do not end within the grace period"

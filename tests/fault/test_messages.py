@@ -17,7 +17,7 @@ from tests.fault.rig import Rig
 from tests.fault.tap import GROUPS, TOPICS, Said, Tap
 from tests.fault.work import Work
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 TIMES = 100
 RUNS = 3

@@ -15,7 +15,7 @@ from tests.e2e.stack import Callbacks, wait_for
 from tests.fault.rig import SHORT_LEASE, Rig
 from tests.fault.work import Work
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 RUNS = 5
 OUTAGE_S = 20
@@ -120,7 +120,7 @@ def test_mongo_away_for_20_s(on_mongo: tuple[Rig, Secantus], callbacks: Callback
 def assert_came_through(rig: Rig, work: Work, pids: dict[str, int]) -> None:
     """Everything ends, nobody died of it, and no attempt is used up: a task may have changed hands once, if its worker
     came back to the store after the scheduler did."""
-    work.check(within_s=150)
+    work.check()
     assert all(task.attempt == 1 and task.lost <= 1 for task in work.tasks())
     rig.refresh()
     assert rig.ready["pids"] == pids

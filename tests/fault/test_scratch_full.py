@@ -16,7 +16,7 @@ from tests.fault.arranged import Arrangement
 from tests.fault.rig import Rig
 from tests.fault.work import ENCODE_AND_SNAPSHOTS, OUTPUTS, Work, looped_clip
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 MB = 1_000_000
 DISK = 30 * MB

@@ -13,7 +13,7 @@ from tests.fault.rig import Rig
 from tests.fault.s3_proxy import CutAnswer, CutRequest, Fault, LoseAnswer, Plan, Refuse, Request, Slow, no_faults
 from tests.fault.work import ENCODE_AND_SNAPSHOTS, OUTPUTS, Work, looped_clip
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 MB = 1_000_000
 BIG = 60
@@ -89,8 +89,8 @@ def test_storage_that_fails_in_the_middle_of_everything(
         try:
             small.upload(3)
             big.upload(2, big_clip)
-            small.wait_ended(within_s=180)
-            big.wait_ended(within_s=180)
+            small.wait_ended(within_s=300)
+            big.wait_ended(within_s=300)
         finally:
             rig.proxy.plan = no_faults
     small.check()

@@ -15,7 +15,7 @@ from tests.fault.arranged import Arrangement
 from tests.fault.rig import SHORT_LEASE, Rig, freeze, pid_of, thaw, with_children
 from tests.fault.work import Work, looped_clip
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 ENCODE = (raw_transcode(360),)
 OUTPUT = {"_360.mp4": 1}

@@ -73,13 +73,13 @@ class Work:
         """The runs there are."""
         return self.rig.state(lambda records: records.runs.find({"input.key": {"$in": self.keys}}, limit=10_000))
 
-    def wait_begun(self, within_s: float = 30) -> list[Run]:
+    def wait_begun(self, within_s: float = 60) -> list[Run]:
         """Until each upload has its run."""
         return wait_for(
             f"runs of {self.name}", lambda: (r := self.runs()) and len(r) >= len(self.keys) and r, within_s=within_s
         )
 
-    def wait_held(self, *kinds: str, count: int = 1, within_s: float = 30) -> list[Task]:
+    def wait_held(self, *kinds: str, count: int = 1, within_s: float = 60) -> list[Task]:
         """Until so many tasks of these kinds are being worked on; those tasks."""
 
         def held() -> list[Task]:
@@ -95,7 +95,7 @@ class Work:
 
     # -- the end --------------------------------------------------------------------------------------------------
 
-    def wait_ended(self, within_s: float = 120) -> list[Run]:
+    def wait_ended(self, within_s: float = 240) -> list[Run]:
         """Until every run is final."""
 
         def ended() -> list[Run] | None:
@@ -104,7 +104,7 @@ class Work:
 
         return wait_for(f"end of {self.name}", ended, within_s=within_s)
 
-    def check(self, within_s: float = 120) -> list[Run]:
+    def check(self, within_s: float = 240) -> list[Run]:
         """Waits for the end and asserts all that must be true then; returns the runs."""
         runs = self.wait_ended(within_s)
         assert Counter(run.input.key for run in runs) == Counter(self.keys), "one run per upload"
