@@ -11,6 +11,7 @@ CRASH_POINTS = (
     "scheduler.after_enqueue",
     "scheduler.after_publish",
     "scheduler.after_clear",
+    "scheduler.after_signal",
     "worker.after_claim",
     "worker.after_execute",
     "worker.after_register",
@@ -22,3 +23,6 @@ CRASH_POINTS = (
     "notifier.after_send",
     "notifier.after_record",
 )
+
+ON_COMMANDS = frozenset({"scheduler.after_signal"})
+"""Those that are passed only when somebody commands a run."""

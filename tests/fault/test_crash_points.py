@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.e2e.stack import Callbacks, Stack, raw_transcode, snapshots_at, wait_for
-from tests.fault.crash_points import CRASH_POINTS
+from tests.fault.crash_points import CRASH_POINTS, ON_COMMANDS
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
@@ -50,7 +50,7 @@ def test_death_at_a_crash_point_costs_only_time(point: str, stack: Stack, callba
     # Whoever died in the case before has joined the bus again: else it works without it and does not pass here.
     wait_for("readiness", lambda: requests.get(f"{stack.ready['api']}/healthz", timeout=10).ok, within_s=60)
     name = point.replace(".", "-").replace("_", "-")
-    stack.create_pipeline(
+    pipeline = stack.create_pipeline(
         name,
         f"/{name}/",
         [raw_transcode(180), snapshots_at("0s", "2s")],
@@ -59,6 +59,8 @@ def test_death_at_a_crash_point_costs_only_time(point: str, stack: Stack, callba
     )
     (faults / point).touch()
     stack.upload(f"{name}/clip.mp4")
+    if point in ON_COMMANDS:
+        pause_and_resume(stack, str(pipeline), faults / point)
     task = stack.task_of(f"{name}/clip.mp4", within_s=60)
     detail = stack.finished(task, within_s=90)
     results = [
@@ -75,3 +77,23 @@ def test_death_at_a_crash_point_costs_only_time(point: str, stack: Stack, callba
     assert len(first_seen) == 5  # started, metadata, two nodes, finished
     keys = stack.keys(f"{name}-out/")
     assert sorted(Path(key).suffix for key in keys) == [".jpg", ".jpg", ".mp4"]
+
+
+def pause_and_resume(stack: Stack, pipeline: str, armed: Path) -> None:
+    """Pauses the pipeline's run as soon as it is there, so that a task of it is queued or at work, and lets it go on
+    when somebody has died of it."""
+    auth = (stack.ready["secret_id"], stack.ready["secret_key"])
+
+    def runs() -> list[dict[str, str]]:
+        url = f"{stack.ready['api']}/api/v1/runs"
+        return list(requests.get(url, params={"pipeline_id": pipeline}, auth=auth, timeout=10).json()["runs"])
+
+    def command(what: str) -> None:
+        answer = requests.post(f"{stack.ready['api']}/api/v1/runs/{run}/{what}", auth=auth, timeout=10)
+        assert answer.status_code == 202, answer.text
+
+    run = wait_for("run", runs, within_s=60)[0]["id"]
+    command("pause")
+    wait_for("death", lambda: not armed.exists(), within_s=60)
+    wait_for("pause", lambda: runs()[0]["state"] == "paused", within_s=60)
+    command("resume")
