@@ -92,6 +92,7 @@ def test_the_story_of_runs_told_backwards(rig: Rig, tap: Tap, callbacks: Callbac
     first, second = Work(rig, callbacks, "backwards"), Work(rig, callbacks, "meanwhile")
     first.upload(RUNS)
     first.check()
+    first.wait_settled()
     wait_read(rig, tap)
     before = everything(rig, first)
     assert {type(document).__name__ for document in before} == {

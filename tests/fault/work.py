@@ -104,6 +104,16 @@ class Work:
 
         return wait_for(f"end of {self.name}", ended, within_s=within_s)
 
+    def wait_settled(self, within_s: float = 60) -> list[Run]:
+        """Until nobody will ever write one of these runs again: no outbox and no timer is left."""
+
+        def settled() -> list[Run] | None:
+            runs = self.runs()
+            done = all(run.state.final and not run.outbox and not (run.due_at or run.notify_due_at) for run in runs)
+            return runs if done else None
+
+        return wait_for(f"{self.name} to settle", settled, within_s=within_s)
+
     def check(self, within_s: float = 240) -> list[Run]:
         """Waits for the end and asserts all that must be true then; returns the runs."""
         runs = self.wait_ended(within_s)
