@@ -13,9 +13,10 @@ ReelwayError
 ├── shared.model.graph.GraphError                            nodes that are no graph
 ├── shared.model.failure.NodeError                           a node failed (classes of the contract's ErrCodeExt)
 │   ├── InvalidInput, SourceFileError, InternalError
-│   └── services.workers.media.process.ProcessTimeout        an InternalError
+│   └── services.workers.media.process.ProcessTimeout,
+│       services.workers.scratch.ScratchFull                 each an InternalError
 ├── shared.mps.naming.NamingError                            an output path that cannot be used
-├── shared.mps.presets.UnknownTemplate                       a template that does not exist
+├── shared.mps.presets.catalogue.UnknownTemplate             a template that does not exist
 ├── services.api.domain.errors.ApiError                      what a caller of the API did wrong
 ├── services.api.domain.problems.Problem                     what a caller of the REST interface did wrong
 ├── services.local.errors.LocalError                         what can stop the launcher; its tree is there

@@ -97,6 +97,7 @@ class Task(Document):
     `order` sorts a lane's queue: higher priority first, then older first. `queued_at` is when it last became ready.
     `running_s` and `stalled_s` are how long an attempt may take, and how long without progress. `paused` is whether its
     run is; `paused_sequence` is the run's event that said so: what an older event wants changes nothing.
+    `templates` are the tenant's own templates that `params` name, as they were when the run was made.
     """
 
     tenant: str
@@ -110,6 +111,7 @@ class Task(Document):
     priority: int = Field(default=0, ge=-10, le=10)
     order: str = ""
     params: dict[str, Any] = Field(default_factory=dict)
+    templates: dict[str, dict[str, Any]] = Field(default_factory=dict)
     original: MediaObject
     source: MediaObject
     metadata: dict[str, Any] | None = None

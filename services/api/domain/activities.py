@@ -83,9 +83,9 @@ def _read(activity: Activity, index: int, field: str) -> tuple[str, NodeParamete
         raise missing(field, f"is required for {kind}")
     params = parse(PARAMETERS[names.kind], given[names.parameter], field)
     try:
-        check_templates(names.kind, params)
+        check_templates(params)
     except UnknownTemplate as error:
-        raise invalid(f"{field}.Definition", str(error), "Definition") from None
+        raise invalid(f"{field}.{error.field}", str(error), "Definition") from None
     except ValidationError as error:
         raise refusal(error, f"{field}.OverrideParameter") from None
     return names.kind, NodeParameters(index, field, params)

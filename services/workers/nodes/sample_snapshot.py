@@ -16,7 +16,7 @@ from shared.model.task import Lane
 from shared.mps.base import MpsModel
 from shared.mps.media import MediaMetaData, MediaSampleSnapshotItem
 from shared.mps.naming import OutputNames
-from shared.mps.presets import sample_snapshot_template
+from shared.mps.presets import NO_OWN, OwnTemplates, sample_snapshot_template
 from shared.mps.snapshot import MAX_PICTURES, SAMPLED_PATH, SampleSnapshotTaskInput, SampleSnapshotTemplate
 
 
@@ -50,9 +50,11 @@ def sample_times(template: SampleSnapshotTemplate, duration_s: float) -> list[fl
     return [index * step_s for index in range(count)]
 
 
-def plan(params: SampleSnapshotTaskInput, source: MediaMetaData, names: OutputNames) -> SamplePlan:
+def plan(
+    params: SampleSnapshotTaskInput, source: MediaMetaData, names: OutputNames, own: OwnTemplates = NO_OWN
+) -> SamplePlan:
     """Raises InvalidInput, SourceFileError, UnknownTemplate, NamingError."""
-    template = sample_snapshot_template(params.definition)
+    template = sample_snapshot_template(params.definition, own)
     pictures.require_picture(source)
     times = pictures.check_times(sample_times(template, source.duration), source)
     path = params.output_object_path or SAMPLED_PATH
@@ -83,7 +85,7 @@ class SampleSnapshot:
         place = Place.of(task, params.output_storage)
         path, source = await read_source(context)
         with as_invalid_input():
-            work = plan(params, source, names_of(task, params.definition, params.numbers))
+            work = plan(params, source, names_of(task, params.definition, params.numbers), task.templates)
         place.check(task, work.keys)
         folder = context.scratch / "pictures"
         folder.mkdir()

@@ -15,7 +15,7 @@ from shared.model.task import Lane
 from shared.mps.base import MpsModel
 from shared.mps.media import MediaMetaData, MediaSnapshotByTimeOffsetItem, MediaSnapshotByTimePicInfoItem
 from shared.mps.naming import OutputNames
-from shared.mps.presets import snapshot_by_time_template
+from shared.mps.presets import NO_OWN, OwnTemplates, snapshot_by_time_template
 from shared.mps.snapshot import BY_TIME_PATH, SnapshotByTimeOffsetTaskInput
 
 
@@ -31,9 +31,11 @@ class SnapshotPlan:
     shown_path: str
 
 
-def plan(params: SnapshotByTimeOffsetTaskInput, source: MediaMetaData, names: OutputNames) -> SnapshotPlan:
+def plan(
+    params: SnapshotByTimeOffsetTaskInput, source: MediaMetaData, names: OutputNames, own: OwnTemplates = NO_OWN
+) -> SnapshotPlan:
     """Raises InvalidInput (also for a time beyond the end), SourceFileError, UnknownTemplate, NamingError."""
-    template = snapshot_by_time_template(params.definition)
+    template = snapshot_by_time_template(params.definition, own)
     asked = tuple(round(offset.seconds(source.duration), 3) for offset in params.offsets)
     path = params.output_object_path or BY_TIME_PATH
     return SnapshotPlan(
@@ -64,7 +66,7 @@ class SnapshotByTime:
         place = Place.of(task, params.output_storage)
         path, source = await read_source(context)
         with as_invalid_input():
-            work = plan(params, source, names_of(task, params.definition, params.numbers))
+            work = plan(params, source, names_of(task, params.definition, params.numbers), task.templates)
         place.check(task, work.keys)
         folder = context.scratch / "pictures"
         folder.mkdir()

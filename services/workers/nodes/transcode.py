@@ -46,7 +46,7 @@ class Transcode:
         task = context.task
         with as_invalid_input():
             params = TranscodeTaskInput.model_validate(task.params)
-            template = resolve(params)
+            template = resolve(params, task.templates)
         place = Place.of(task, params.output_storage)
         names = names_of(task, params.definition, params.numbers)
         path, source = await read_source(context)

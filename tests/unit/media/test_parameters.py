@@ -72,7 +72,7 @@ def test_other_presets() -> None:
 )
 def test_unknown_templates_are_named(kind: str, params: dict[str, Any]) -> None:
     with pytest.raises(UnknownTemplate) as refused:
-        check_templates(kind, PARAMETERS[kind].model_validate(params))
+        check_templates(PARAMETERS[kind].model_validate(params))
     assert (refused.value.kind, refused.value.definition) == (kind, 7)
 
 
@@ -93,7 +93,7 @@ def test_overrides_replace_members_of_the_template() -> None:
 def test_overrides_that_do_not_fit_are_refused() -> None:
     params = TranscodeTaskInput.model_validate({"Definition": 100020, "OverrideParameter": {"Container": "webm"}})
     with pytest.raises(ValidationError, match="h264 does not go into webm"):
-        check_templates("transcode", params)
+        check_templates(params)
 
 
 def test_what_is_off_is_accepted() -> None:

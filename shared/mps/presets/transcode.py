@@ -1,20 +1,12 @@
-"""System templates of the contract (MPS_API §12) and how a node's parameters become one complete template."""
+"""Templates of the transcode node: the system's (MPS_API §12), and how a node's parameters become one template."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal
 
-from shared.errors import ReelwayError
-from shared.model.pipeline import RULES
-from shared.mps.base import MpsModel
-from shared.mps.rules import ExecRulesTask
-from shared.mps.snapshot import (
-    SampleSnapshotTaskInput,
-    SampleSnapshotTemplate,
-    SnapshotByTimeOffsetTaskInput,
-    SnapshotTemplate,
-)
+from shared.model.template import TemplateKind
+from shared.mps.presets.catalogue import NO_OWN, Catalogue, OwnTemplates, UnknownTemplate
 from shared.mps.transcode import (
     AudioTemplateInfo,
     RawTranscodeParameter,
@@ -22,25 +14,6 @@ from shared.mps.transcode import (
     TranscodeTaskInput,
     VideoTemplateInfo,
 )
-
-PARAMETERS: Mapping[str, type[MpsModel]] = {
-    "transcode": TranscodeTaskInput,
-    "snapshot_by_time": SnapshotByTimeOffsetTaskInput,
-    "sample_snapshot": SampleSnapshotTaskInput,
-    RULES: ExecRulesTask,
-}
-"""The parameter model of each node kind that the API can make."""
-
-
-class UnknownTemplate(ReelwayError):
-    """No template has this number."""
-
-    code = "unknown_template"
-
-    def __init__(self, kind: str, definition: int) -> None:
-        super().__init__(f"there is no {kind} template {definition}")
-        self.kind = kind
-        self.definition = definition
 
 
 def _video_preset(container: str, short_side: int, video_kbps: int, audio_kbps: int) -> RawTranscodeParameter:
@@ -138,13 +111,10 @@ TRANSCODE: Mapping[int, RawTranscodeParameter] = {
     **{700 + number: _old_h265("flv", number) for number in _OLD_H265},
 }
 """Every transcode preset of §12; those that only the VOD page has are among them."""
-SNAPSHOT_BY_TIME: Mapping[int, SnapshotTemplate] = {10: SnapshotTemplate(fill_type="stretch")}
-SAMPLE_SNAPSHOT: Mapping[int, SampleSnapshotTemplate] = {
-    10: SampleSnapshotTemplate(sample_type="Percent", sample_interval=10, fill_type="stretch")
-}
+TRANSCODE_TEMPLATES = Catalogue(TemplateKind.TRANSCODE, RawTranscodeParameter, TRANSCODE)
 
 
-def resolve(params: TranscodeTaskInput) -> RawTranscodeParameter:
+def resolve(params: TranscodeTaskInput, own: OwnTemplates = NO_OWN) -> RawTranscodeParameter:
     """The complete template that a transcode node asks for.
 
     `Definition` 0 is the raw parameters; another is a template with the node's overrides. Raises UnknownTemplate, and
@@ -154,39 +124,5 @@ def resolve(params: TranscodeTaskInput) -> RawTranscodeParameter:
         if params.raw_parameter is None:
             raise UnknownTemplate("transcode", 0)
         return params.raw_parameter
-    template = TRANSCODE.get(params.definition)
-    if template is None:
-        raise UnknownTemplate("transcode", params.definition)
+    template = TRANSCODE_TEMPLATES.find(params.definition, own)
     return template.overridden(params.override_parameter) if params.override_parameter else template
-
-
-def snapshot_by_time_template(definition: int) -> SnapshotTemplate:
-    """Raises UnknownTemplate."""
-    template = SNAPSHOT_BY_TIME.get(definition)
-    if template is None:
-        raise UnknownTemplate("snapshot_by_time", definition)
-    return template
-
-
-def sample_snapshot_template(definition: int) -> SampleSnapshotTemplate:
-    """Raises UnknownTemplate."""
-    template = SAMPLE_SNAPSHOT.get(definition)
-    if template is None:
-        raise UnknownTemplate("sample_snapshot", definition)
-    return template
-
-
-def check_templates(kind: str, params: MpsModel) -> None:
-    """Whether the templates that a node names exist and its overrides fit: for the moment a pipeline is saved.
-
-    Raises UnknownTemplate, and pydantic.ValidationError for overrides that do not fit.
-    """
-    match params:
-        case TranscodeTaskInput():
-            resolve(params)
-        case SnapshotByTimeOffsetTaskInput():
-            snapshot_by_time_template(params.definition)
-        case SampleSnapshotTaskInput():
-            sample_snapshot_template(params.definition)
-        case _:
-            return

@@ -1,0 +1,65 @@
+"""What a number of a template means: a system template of ours, or one of the tenant's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from shared.errors import ReelwayError
+from shared.model.template import TemplateKind
+from shared.mps.base import MpsModel
+
+M = TypeVar("M", bound=MpsModel)
+
+OwnTemplates = Mapping[str, Mapping[str, Any]]
+"""Bodies of a tenant's own templates, in wire names, by `Reference.key`."""
+NO_OWN: OwnTemplates = MappingProxyType({})
+
+
+class UnknownTemplate(ReelwayError):
+    """No template has this number. `field` is the member of the node's parameters that names it."""
+
+    code = "unknown_template"
+
+    def __init__(self, kind: str, definition: int, field: str = "Definition") -> None:
+        super().__init__(f"there is no {kind} template {definition}")
+        self.kind = kind
+        self.definition = definition
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A number of a template in a node's parameters, and the member that it stands in."""
+
+    kind: TemplateKind
+    definition: int
+    field: str = "Definition"
+
+    @property
+    def key(self) -> str:
+        """What the template is called among those of one tenant."""
+        return f"{self.kind.value}:{self.definition}"
+
+
+class Catalogue(Generic[M]):
+    """The templates of one kind. System templates are read-only and the same for everybody; their numbers are never
+    given to a tenant's own (`FIRST_OWN` in `shared.state.templates`)."""
+
+    def __init__(self, kind: TemplateKind, model: type[M], system: Mapping[int, M]) -> None:
+        self.kind = kind
+        self.model = model
+        self.system = system
+
+    def find(self, definition: int, own: OwnTemplates = NO_OWN, field: str = "Definition") -> M:
+        """The complete template. Raises UnknownTemplate, and pydantic.ValidationError for one of the tenant's own that
+        this version would not take any more."""
+        template = self.system.get(definition)
+        if template is not None:
+            return template
+        body = own.get(Reference(self.kind, definition).key)
+        if body is None:
+            raise UnknownTemplate(self.kind.value, definition, field)
+        return self.model.model_validate(body)

@@ -1,0 +1,63 @@
+"""Which kinds of node the API can make, which templates there are, and which of them a node names.
+
+A new kind of node adds a line to `PARAMETERS`; a new kind of template a module of this package, a line in `CATALOGUES`
+and, for every kind of node that names it, a case in `references`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shared.model.pipeline import RULES
+from shared.model.template import TemplateKind
+from shared.mps.base import MpsModel
+from shared.mps.presets.catalogue import NO_OWN, Catalogue, OwnTemplates, Reference
+from shared.mps.presets.snapshots import SAMPLE_SNAPSHOT_TEMPLATES, SNAPSHOT_BY_TIME_TEMPLATES
+from shared.mps.presets.transcode import TRANSCODE_TEMPLATES, resolve
+from shared.mps.rules import ExecRulesTask
+from shared.mps.snapshot import SampleSnapshotTaskInput, SnapshotByTimeOffsetTaskInput
+from shared.mps.transcode import TranscodeTaskInput
+
+PARAMETERS: Mapping[str, type[MpsModel]] = {
+    "transcode": TranscodeTaskInput,
+    "snapshot_by_time": SnapshotByTimeOffsetTaskInput,
+    "sample_snapshot": SampleSnapshotTaskInput,
+    RULES: ExecRulesTask,
+}
+"""The parameter model of each node kind that the API can make."""
+
+CATALOGUES: Mapping[TemplateKind, Catalogue[Any]] = {
+    catalogue.kind: catalogue
+    for catalogue in (
+        TRANSCODE_TEMPLATES,
+        SNAPSHOT_BY_TIME_TEMPLATES,
+        SAMPLE_SNAPSHOT_TEMPLATES,
+    )
+}
+"""The templates of each kind that this version has."""
+
+
+def references(params: MpsModel) -> Iterator[Reference]:
+    """Every template that a node names, the system's too; a number 0 stands for none."""
+    match params:
+        case TranscodeTaskInput():
+            if params.definition:
+                yield Reference(TemplateKind.TRANSCODE, params.definition)
+        case SnapshotByTimeOffsetTaskInput():
+            yield Reference(TemplateKind.SNAPSHOT_BY_TIME, params.definition)
+        case SampleSnapshotTaskInput():
+            yield Reference(TemplateKind.SAMPLE_SNAPSHOT, params.definition)
+        case _:
+            return
+
+
+def check_templates(params: MpsModel, own: OwnTemplates = NO_OWN) -> None:
+    """Whether the templates that a node names exist and its overrides fit: for the moment a pipeline is saved.
+
+    Raises UnknownTemplate, and pydantic.ValidationError for overrides that do not fit.
+    """
+    for named in references(params):
+        CATALOGUES[named.kind].find(named.definition, own, named.field)
+    if isinstance(params, TranscodeTaskInput):
+        resolve(params, own)
