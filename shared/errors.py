@@ -15,6 +15,9 @@ ReelwayError
 │   ├── InvalidInput, SourceFileError, InternalError
 │   └── services.workers.media.process.ProcessTimeout,
 │       services.workers.scratch.ScratchFull                 each an InternalError
+├── shared.state.templates.TemplateError                     a tenant's template cannot be had, made or changed
+│   ├── TemplateNotFound, SystemTemplate
+│   └── TooManyTemplates, TemplateTooLarge
 ├── shared.mps.naming.NamingError                            an output path that cannot be used
 ├── shared.mps.presets.catalogue.UnknownTemplate             a template that does not exist
 ├── services.api.domain.errors.ApiError                      what a caller of the API did wrong

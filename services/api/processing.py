@@ -20,6 +20,7 @@ from shared.model.run import Run
 from shared.model.starting import run_for, run_id_for, unfit
 from shared.ports.objects import ObjectAccessDenied, ObjectInfo, ObjectNotFound
 from shared.state.own_objects import writers
+from shared.state.templates import Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ async def _start(pipeline: Pipeline, infos: Sequence[ObjectInfo], context: Conte
     records = context.deps.records
     if infos:
         await keep_version(records, pipeline)
+    [pipeline] = await Templates(records).bound([pipeline])
     now = await records.now()
     runs = [run_for(pipeline, run_id_for(pipeline, info), info, now) for info in infos]
     written = await records.runs.insert_many(runs)

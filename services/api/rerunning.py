@@ -20,6 +20,7 @@ from shared.model.pipeline import OUTPUT, Pipeline
 from shared.model.rerun import Basis, Fate, RerunScope, plan, rerun, rerun_id
 from shared.model.run import Run
 from shared.ports.state import DuplicateKey
+from shared.state.templates import Templates
 
 BUDGET_S = 20.0
 """How long a call goes on rerunning; the rest is for the next call."""
@@ -61,7 +62,10 @@ async def write_rerun(run: Run, wish: Wish, pipeline: Pipeline | None, context: 
         raise _already(run)
     if pipeline is None:
         raise conflict("pipeline_deleted", f"the pipeline {run.pipeline_id} of this run is deleted")
-    basis = Basis.latest(run, pipeline) if wish.latest else Basis.same(run)
+    basis = Basis.same(run)
+    if wish.latest:
+        [bound] = await Templates(context.deps.records).bound([pipeline])
+        basis = Basis.latest(run, bound)
     await check_input(run, context)
     fates = plan(run, basis, wish.scope, wish.node)
     lost = await spoiled(run, fates, context)

@@ -23,6 +23,7 @@ from shared.ports.objects import ObjectAccessDenied, ObjectInfo, ObjectNotFound,
 from shared.ports.publisher import Outgoing, Publisher
 from shared.state.own_objects import writers
 from shared.state.records import Records
+from shared.state.templates import Templates
 
 log = structlog.get_logger(__name__)
 MAX_PIPELINES = 10_000
@@ -43,6 +44,7 @@ class Intake:
         concurrency: int = 16,
     ) -> None:
         self._records = records
+        self._templates = Templates(records)
         self._objects = objects
         self._publisher = publisher
         self._topics = topics
@@ -116,11 +118,13 @@ class Intake:
         """Decides about objects as HEAD shows them (with their metadata) and writes the ledger.
 
         The pipelines are read now, after the storage has answered: the ledger entry is for good, so every pipeline that
-        was enabled before the upload must be among them, even if it was enabled while we were asking.
+        was enabled before the upload must be among them, even if it was enabled while we were asking. So are the
+        templates that they name.
         """
         if not infos:
             return
         pipelines = await self.enabled({info.bucket for info in infos})
+        pipelines = {bucket: await self._templates.bound(watching) for bucket, watching in pipelines.items()}
         await gather_to_end(*(self._decide(info, pipelines.get(info.bucket, []), seen_by) for info in infos))
 
     async def _decide(self, info: ObjectInfo, pipelines: Sequence[Pipeline], seen_by: UploadSource) -> UploadRecord:

@@ -109,11 +109,13 @@ class Join(StrEnum):
 
 class Node(Value):
     """One box of the graph. `params` are the contract's task parameters of this kind, in wire names as given. `name`
-    is how expressions call it; `priority` replaces the run's."""
+    is how expressions call it; `priority` replaces the run's. `templates` are the tenant's own templates that `params`
+    name: a pipeline has none, they are put in when a run is made."""
 
     kind: str
     name: str | None = None
     params: dict[str, Any] = Field(default_factory=dict)
+    templates: dict[str, dict[str, Any]] = Field(default_factory=dict)
     successors: tuple[int, ...] = ()
     source: Literal["previous", "original"] = "previous"
     join: Join = Join.ALL

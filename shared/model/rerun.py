@@ -47,7 +47,7 @@ class Basis:
 
     @classmethod
     def latest(cls, run: Run, pipeline: Pipeline) -> Basis:
-        """What the pipeline says now, for this run's input."""
+        """What the pipeline, with the templates that its nodes name, says now, for this run's input."""
         target = target_of(pipeline.output, run.input, run.input_type)
         return cls(pipeline.nodes, pipeline.definition, pipeline.name, target, pipeline.notification)
 

@@ -26,9 +26,9 @@ def order_of(nodes: Sequence[Node]) -> list[int]:
 
 
 def signatures(nodes: Sequence[Node]) -> list[str]:
-    """For each node a text that says what its result depends on: its kind, parameters, source and join, and the same of
-    its predecessors in their order (the first one that made media is read). How often it is tried, how long it may
-    take, and its priority do not matter.
+    """For each node a text that says what its result depends on: its kind, parameters, templates,
+    source and join, and the same of its predecessors in their order (the first one that made media is read). How often
+    it is tried, how long it may take, and its priority do not matter.
 
     A rules node speaks of nodes by index and name, so for it the places of all that come before and of its successors
     matter as well.
@@ -40,6 +40,8 @@ def signatures(nodes: Sequence[Node]) -> list[str]:
         node = nodes[index]
         earlier[index] = frozenset(before[index]).union(*(earlier[one] for one in before[index]))
         parts = [node.kind, _text(node.params), node.source, node.join.value, *(found[one] for one in before[index])]
+        if node.templates:
+            parts.append(_text(node.templates))
         if node.kind == RULES:
             parts.append(_text(node.successors))
             parts += [_text([one, nodes[one].name, found[one]]) for one in sorted(earlier[index])]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
 from shared.model.base import Document, Instant
+
+FIRST_OWN = 1_000_001
+"""The smallest number of a tenant's own template: all system templates have smaller ones, so that a number never means
+two things."""
 
 
 class TemplateKind(StrEnum):
@@ -32,7 +37,11 @@ class TemplateKind(StrEnum):
 
 
 class Template(Document):
-    """`body` is the contract's create request without name and comment, in wire names, as it was checked at save."""
+    """`body` is the contract's create request without name and comment, in wire names, as it was checked at save.
+
+    A deleted one stays as a mark that its number was given: a pipeline that still names it must not find another
+    template there one day.
+    """
 
     tenant: str
     kind: TemplateKind
@@ -42,8 +51,36 @@ class Template(Document):
     body: dict[str, Any]
     created_at: Instant
     updated_at: Instant
+    deleted_at: Instant | None = None
 
 
 def template_id(tenant: str, kind: TemplateKind, definition: int) -> str:
     """The id of a tenant's template."""
     return f"{tenant}:{kind.value}:{definition}"
+
+
+def template_key(kind: TemplateKind, definition: int) -> str:
+    """What a template is called among those that a node carries."""
+    return f"{kind.value}:{definition}"
+
+
+def own_definitions(params: object) -> Iterator[int]:
+    """The numbers of own templates in a node's parameters: every `Definition`, however deep, that is not a system
+    template's. Numbers may be text, as GET requests send them."""
+    waiting = [params]
+    while waiting:  # not by recursion: how deep a request is nested is up to its author
+        match waiting.pop():
+            case dict() as members:
+                yield from _own_number(members.get("Definition"))
+                waiting += members.values()
+            case list() | tuple() as items:
+                waiting += items
+            case _:
+                pass
+
+
+def _own_number(value: object) -> Iterator[int]:
+    # Numbers of more than 18 digits are beyond what a store can hold.
+    number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) <= 18 else value
+    if isinstance(number, int) and FIRST_OWN <= number < 10**18:
+        yield number

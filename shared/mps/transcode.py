@@ -204,11 +204,21 @@ class RawTranscodeParameter(MpsModel):
 
     def overridden(self, override: OverrideTranscodeParameter) -> RawTranscodeParameter:
         """The template with the given members replaced. Raises pydantic.ValidationError if they do not fit."""
+        return self.changed(
+            {
+                member: value
+                for member, value in override.to_wire_as_given().items()
+                if member not in _BESIDE_THE_TEMPLATE
+            }
+        )
+
+    def changed(self, changes: dict[str, Any]) -> RawTranscodeParameter:
+        """The template with the given members, in wire names, in the place of its own; of VideoTemplate and
+        AudioTemplate too only the given ones. Raises pydantic.ValidationError."""
         merged = self.to_wire()
-        for name, value in override.to_wire_as_given().items():
-            if name in _BESIDE_THE_TEMPLATE or value is None:
-                continue
-            merged[name] = _replaced(merged.get(name), value)
+        for name, value in changes.items():
+            if value is not None:
+                merged[name] = _replaced(merged.get(name), value)
         return RawTranscodeParameter.model_validate(merged)
 
 

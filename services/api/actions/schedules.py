@@ -12,6 +12,7 @@ from services.api.domain.schedules import read_changes, read_listing, read_sched
 from services.api.versions import keep_version
 from shared.ids import new_pipeline_id
 from shared.model.pipeline import Pipeline, PipelineStatus
+from shared.mps.presets import OwnTemplates
 from shared.mps.schedule import (
     CreateScheduleRequest,
     DescribeSchedulesRequest,
@@ -20,6 +21,7 @@ from shared.mps.schedule import (
 )
 from shared.ports.state import DuplicateKey, Order
 from shared.state.repository import Contention
+from shared.state.templates import Templates
 
 _TRIES = 5
 
@@ -27,9 +29,11 @@ _TRIES = 5
 async def create_schedule(request: CreateScheduleRequest, context: Context) -> dict[str, Any]:
     """Writes a disabled pipeline. The name is the caller's own once only."""
     records = context.deps.records
+    own = await _named(request, context)
     for _ in range(_TRIES):
         now = await records.now()
-        draft = read_schedule(request, tenant=context.tenant, pipeline_id=str(new_pipeline_id(now)), now=now)
+        new_id = str(new_pipeline_id(now))
+        draft = read_schedule(request, tenant=context.tenant, pipeline_id=new_id, now=now, own=own)
         await check_buckets(context.deps.objects, draft.buckets)
         try:
             await records.pipelines.insert(draft.pipeline)
@@ -50,7 +54,8 @@ async def modify_schedule(request: ModifyScheduleRequest, context: Context) -> d
     for _ in range(_TRIES):
         pipeline = await own_pipeline(str(request.schedule_id), context)
         _refuse_enabled(pipeline, "modified")
-        draft = read_changes(request, pipeline, now=await records.now())
+        own = await _named(request, context, pipeline)
+        draft = read_changes(request, pipeline, now=await records.now(), own=own)
         if draft is None:
             return {}
         await check_buckets(context.deps.objects, draft.buckets)
@@ -113,6 +118,15 @@ async def delete_schedule(request: ScheduleIdRequest, context: Context) -> dict[
         if await context.deps.records.pipelines.delete(pipeline):
             return {}
     raise Contention(f"pipelines/{request.schedule_id} changed under a delete")
+
+
+async def _named(
+    request: CreateScheduleRequest | ModifyScheduleRequest, context: Context, pipeline: Pipeline | None = None
+) -> OwnTemplates:
+    """The caller's templates that a save names, and those of the nodes that it leaves as they are."""
+    params: list[object] = [activity.activity_para for activity in request.activities or ()]
+    params += [node.params for node in pipeline.nodes] if pipeline else []
+    return await Templates(context.deps.records).named_in(context.tenant, params)
 
 
 def _refuse_enabled(pipeline: Pipeline, what: str) -> None:

@@ -40,6 +40,7 @@ from shared.mps.schedule import (
     ProcessMediaRequest,
 )
 from shared.ports.state import DuplicateKey, Order
+from shared.state.templates import Templates
 
 
 async def process_media(request: ProcessMediaRequest, context: Context) -> dict[str, Any]:
@@ -51,13 +52,14 @@ async def process_media(request: ProcessMediaRequest, context: Context) -> dict[
     await check_buckets(objects, wish.buckets)
     source = await find_input(objects, place)
     await keep_version(records, pipeline)
+    [bound] = await Templates(records).bound([pipeline])
     run = new_run(
         run_id=await _new_run_id(wish, context),
         tenant=context.tenant,
         pipeline_id=pipeline.id,
         pipeline_name=pipeline.name,
         definition=pipeline.definition,
-        nodes=pipeline.nodes,
+        nodes=bound.nodes,
         source=source,
         target=output_target(wish.output, pipeline.output, place),
         now=await records.now(),

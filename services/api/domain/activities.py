@@ -17,7 +17,7 @@ from shared.model.graph import GraphError, check_graph
 from shared.model.pipeline import INPUT, OUTPUT, Node, predecessors
 from shared.mps.extension import ActivityExtension
 from shared.mps.kinds import BY_ACTIVITY, BY_KIND, KNOWN_UNSUPPORTED
-from shared.mps.presets import PARAMETERS, UnknownTemplate, check_templates
+from shared.mps.presets import NO_OWN, PARAMETERS, OwnTemplates, UnknownTemplate, check_templates
 from shared.mps.schedule import Activity
 
 _ENDS = frozenset({INPUT, OUTPUT})
@@ -32,8 +32,9 @@ class Graph:
     buckets: tuple[BucketUse, ...]
 
 
-def read_activities(activities: Sequence[Activity], tenant: str, region: str) -> Graph:
-    """Checks every parameter and the graph as a whole. Raises ApiError naming the activity and the member."""
+def read_activities(activities: Sequence[Activity], tenant: str, region: str, own: OwnTemplates = NO_OWN) -> Graph:
+    """Checks every parameter and the graph as a whole; `own` are the tenant's templates that the activities name.
+    Raises ApiError naming the activity and the member."""
     nodes: list[Node] = []
     parameters: list[NodeParameters] = []
     buckets: list[BucketUse] = []
@@ -42,7 +43,7 @@ def read_activities(activities: Sequence[Activity], tenant: str, region: str) ->
         if activity.activity_type in _ENDS:
             nodes.append(_read_end(activity, field, successors))
             continue
-        kind, found = _read(activity, index, field)
+        kind, found = _read(activity, index, field, own)
         storage = getattr(found.params, "output_storage", None)
         _, used = read_output(storage, f"{found.field}.OutputStorage", tenant, region)
         more = read_extension(activity.extension, kind, field)
@@ -65,7 +66,7 @@ def _read_end(activity: Activity, field: str, successors: tuple[int, ...]) -> No
     return Node(kind=kind, successors=successors, **read_extension(activity.extension, kind, field))
 
 
-def _read(activity: Activity, index: int, field: str) -> tuple[str, NodeParameters]:
+def _read(activity: Activity, index: int, field: str, own: OwnTemplates) -> tuple[str, NodeParameters]:
     """The node's kind and its parameters."""
     given = activity.activity_para or {}
     kind = activity.activity_type
@@ -83,7 +84,7 @@ def _read(activity: Activity, index: int, field: str) -> tuple[str, NodeParamete
         raise missing(field, f"is required for {kind}")
     params = parse(PARAMETERS[names.kind], given[names.parameter], field)
     try:
-        check_templates(params)
+        check_templates(params, own)
     except UnknownTemplate as error:
         raise invalid(f"{field}.{error.field}", str(error), "Definition") from None
     except ValidationError as error:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from services.api.domain.errors import invalid
 from shared.mps.base import MpsModel
 from shared.mps.naming import NUMBER_VARIABLES, NumberFormat, OutputNames
-from shared.mps.presets import resolve, sample_snapshot_template, snapshot_by_time_template
+from shared.mps.presets import NO_OWN, OwnTemplates, resolve, sample_snapshot_template, snapshot_by_time_template
 from shared.mps.snapshot import (
     BY_TIME_PATH,
     MAX_PICTURES,
@@ -44,7 +44,9 @@ class Written:
     path: str
 
 
-def check_outputs(nodes: Iterable[NodeParameters], bucket: str, directory: str | None) -> None:
+def check_outputs(
+    nodes: Iterable[NodeParameters], bucket: str, directory: str | None, own: OwnTemplates = NO_OWN
+) -> None:
     """Raises ApiError naming both activities if two of them would write the same object for the same input.
 
     `bucket` and `directory` are the pipeline's. All nodes of a run name their outputs after the run's input, so it
@@ -52,9 +54,9 @@ def check_outputs(nodes: Iterable[NodeParameters], bucket: str, directory: str |
     """
     writers: dict[tuple[str, str], NodeParameters] = {}
     for node in nodes:
-        own = getattr(node.params, "output_storage", None)
-        place = (own.bucket if own else None) or bucket
-        for written in written_by(node.params, directory or INPUT_DIR):
+        storage = getattr(node.params, "output_storage", None)
+        place = (storage.bucket if storage else None) or bucket
+        for written in written_by(node.params, directory or INPUT_DIR, own):
             first = writers.setdefault((place, written.path), node)
             if first is not node:
                 shown = written.path.replace(_NUMBER, "{number}")
@@ -65,20 +67,20 @@ def check_outputs(nodes: Iterable[NodeParameters], bucket: str, directory: str |
                 )
 
 
-def written_by(params: MpsModel, directory: str) -> Iterator[Written]:
+def written_by(params: MpsModel, directory: str, own: OwnTemplates = NO_OWN) -> Iterator[Written]:
     """What a node writes, for any input. Numbers of pictures are written out; segments are one path for all, because
     how many there will be is not known. Raises UnknownTemplate and pydantic.ValidationError like `check_templates`.
     """
     match params:
         case TranscodeTaskInput():
-            yield from _transcoded(params, directory)
+            yield from _transcoded(params, directory, own)
         case SnapshotByTimeOffsetTaskInput():
-            extension = snapshot_by_time_template(params.definition).format
+            extension = snapshot_by_time_template(params.definition, own).format
             path = params.output_object_path or BY_TIME_PATH
             names = OutputNames(_ANY_INPUT, params.definition, directory)
             yield from _pictures(names.shown(_marked(path), extension), len(params.offsets), params.numbers)
         case SampleSnapshotTaskInput():
-            template = sample_snapshot_template(params.definition)
+            template = sample_snapshot_template(params.definition, own)
             path = params.output_object_path or SAMPLED_PATH
             names = OutputNames(_ANY_INPUT, params.definition, directory)
             shown = names.shown(_marked(path), template.format)
@@ -87,8 +89,8 @@ def written_by(params: MpsModel, directory: str) -> Iterator[Written]:
             return
 
 
-def _transcoded(params: TranscodeTaskInput, directory: str) -> Iterator[Written]:
-    template = resolve(params)
+def _transcoded(params: TranscodeTaskInput, directory: str, own: OwnTemplates) -> Iterator[Written]:
+    template = resolve(params, own)
     names = OutputNames(_ANY_INPUT, params.definition, directory)
     main = names.shown(params.output_object_path or TRANSCODE_PATH, template.extension)
     yield Written("OutputObjectPath", main)

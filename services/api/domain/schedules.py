@@ -14,6 +14,7 @@ from services.api.domain.outputs import check_outputs
 from services.api.domain.parsing import parse
 from services.api.domain.storage import BucketUse, read_output, read_trigger_place
 from shared.model.pipeline import Pipeline, PipelineStatus, UploadTrigger
+from shared.mps.presets import NO_OWN, OwnTemplates
 from shared.mps.schedule import (
     CreateScheduleRequest,
     DescribeSchedulesRequest,
@@ -21,6 +22,7 @@ from shared.mps.schedule import (
     WorkflowTrigger,
 )
 from shared.ports.state import Filter
+from shared.state.templates import bind
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
@@ -38,14 +40,17 @@ class Draft:
     buckets: tuple[BucketUse, ...]
 
 
-def read_schedule(request: CreateScheduleRequest, *, tenant: str, pipeline_id: str, now: datetime) -> Draft:
-    """A disabled pipeline made of a CreateSchedule request. Raises ApiError.
+def read_schedule(
+    request: CreateScheduleRequest, *, tenant: str, pipeline_id: str, now: datetime, own: OwnTemplates = NO_OWN
+) -> Draft:
+    """A disabled pipeline made of a CreateSchedule request; `own` are the templates of the tenant that it names. Raises
+    ApiError.
 
     Nothing is kept twice: what a member of the pipeline can render again is not in `as_given`.
     """
     name = check_name(request.schedule_name)
     trigger, watched = _read_trigger(request.trigger, tenant)
-    graph = read_activities(request.activities, tenant, trigger.region)
+    graph = read_activities(request.activities, tenant, trigger.region, own)
     output, written = read_output(request.output_storage, "OutputStorage", tenant, trigger.region)
     if request.output_dir:
         output = output.model_copy(update={"dir": normalise_dir(request.output_dir, "OutputDir")})
@@ -62,13 +67,15 @@ def read_schedule(request: CreateScheduleRequest, *, tenant: str, pipeline_id: s
         updated_at=now,
         as_given={member: given[member] for member in _ECHOED if given.get(member)},
     )
-    if len(pipeline.model_dump_json()) > MAX_BYTES:
-        raise ApiError("RequestSizeLimitExceeded", f"the schedule takes more than {MAX_BYTES} bytes")
-    check_outputs(graph.parameters, output.bucket or trigger.bucket, output.dir)
+    if len(bind(pipeline, own).model_dump_json()) > MAX_BYTES:
+        raise ApiError("RequestSizeLimitExceeded", f"the schedule and its templates take more than {MAX_BYTES} bytes")
+    check_outputs(graph.parameters, output.bucket or trigger.bucket, output.dir, own)
     return Draft(pipeline, (watched, *written, *graph.buckets))
 
 
-def read_changes(request: ModifyScheduleRequest, pipeline: Pipeline, *, now: datetime) -> Draft | None:
+def read_changes(
+    request: ModifyScheduleRequest, pipeline: Pipeline, *, now: datetime, own: OwnTemplates = NO_OWN
+) -> Draft | None:
     """The next version of a pipeline, checked as a whole like a new one; None if the request changes nothing.
 
     A member that is absent stays as it is. An empty `OutputDir` or `ResourceId`, and a `TaskNotifyConfig` without
@@ -78,7 +85,7 @@ def read_changes(request: ModifyScheduleRequest, pipeline: Pipeline, *, now: dat
     del changes["ScheduleId"]
     params = _as_request(pipeline) | changes
     draft = read_schedule(
-        parse(CreateScheduleRequest, params), tenant=pipeline.tenant, pipeline_id=pipeline.id, now=now
+        parse(CreateScheduleRequest, params), tenant=pipeline.tenant, pipeline_id=pipeline.id, now=now, own=own
     )
     read = {member: getattr(draft.pipeline, member) for member in _SAVED}
     changed = pipeline.with_changes(**read)

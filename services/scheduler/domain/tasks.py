@@ -37,6 +37,7 @@ def task_for(run: Run, index: int, now: datetime) -> Task:
         running_s=limits.running.total_seconds(),
         stalled_s=limits.stalled.total_seconds(),
         params=node.params,
+        templates=node.templates,
         original=run.input,
         source=state.source or run.input,
         metadata=run.metadata if state.source in (None, run.input) else None,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from shared.errors import ReelwayError
-from shared.model.template import TemplateKind
+from shared.model.template import TemplateKind, template_key
 from shared.mps.base import MpsModel
 
 M = TypeVar("M", bound=MpsModel)
+Doc = dict[str, Any]
 
 OwnTemplates = Mapping[str, Mapping[str, Any]]
 """Bodies of a tenant's own templates, in wire names, by `Reference.key`."""
@@ -41,17 +42,28 @@ class Reference:
     @property
     def key(self) -> str:
         """What the template is called among those of one tenant."""
-        return f"{self.kind.value}:{self.definition}"
+        return template_key(self.kind, self.definition)
 
 
 class Catalogue(Generic[M]):
     """The templates of one kind. System templates are read-only and the same for everybody; their numbers are never
-    given to a tenant's own (`FIRST_OWN` in `shared.state.templates`)."""
+    given to a tenant's own (`shared.model.template.FIRST_OWN`)."""
 
-    def __init__(self, kind: TemplateKind, model: type[M], system: Mapping[int, M]) -> None:
+    def __init__(
+        self, kind: TemplateKind, model: type[M], system: Mapping[int, M], change: Callable[[M, Doc], M] | None = None
+    ) -> None:
+        """`change` makes a template with some members replaced, if that is more than taking the new members."""
         self.kind = kind
         self.model = model
         self.system = system
+        self._change = change
+
+    def changed(self, template: M, changes: Doc) -> M:
+        """The template with the given members, in wire names, in the place of its own. Raises
+        pydantic.ValidationError."""
+        if self._change is not None:
+            return self._change(template, changes)
+        return self.model.model_validate(template.to_wire() | changes)
 
     def find(self, definition: int, own: OwnTemplates = NO_OWN, field: str = "Definition") -> M:
         """The complete template. Raises UnknownTemplate, and pydantic.ValidationError for one of the tenant's own that

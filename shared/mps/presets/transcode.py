@@ -111,7 +111,7 @@ TRANSCODE: Mapping[int, RawTranscodeParameter] = {
     **{700 + number: _old_h265("flv", number) for number in _OLD_H265},
 }
 """Every transcode preset of §12; those that only the VOD page has are among them."""
-TRANSCODE_TEMPLATES = Catalogue(TemplateKind.TRANSCODE, RawTranscodeParameter, TRANSCODE)
+TRANSCODE_TEMPLATES = Catalogue(TemplateKind.TRANSCODE, RawTranscodeParameter, TRANSCODE, RawTranscodeParameter.changed)
 
 
 def resolve(params: TranscodeTaskInput, own: OwnTemplates = NO_OWN) -> RawTranscodeParameter:

@@ -18,8 +18,9 @@ from shared.clock import ManualClock
 from shared.errors import ReelwayError
 from shared.messages.messages import RunRequested
 from shared.messages.topics import Topics
-from shared.model.pipeline import Pipeline, PipelineStatus
+from shared.model.pipeline import Node, Pipeline, PipelineStatus
 from shared.model.run import Run, RunState
+from shared.model.template import TemplateKind
 from shared.model.upload import (
     PLACE_METADATA,
     RUN_METADATA,
@@ -33,7 +34,8 @@ from shared.model.upload import (
 from shared.ports.objects import ObjectAccessDenied, ObjectInfo, ObjectsUnavailable
 from shared.ports.state import StateUnavailable
 from shared.state.records import Records
-from tests.builders import BUCKET, REGION, T0, a_pipeline
+from shared.state.templates import Templates
+from tests.builders import BUCKET, REGION, T0, TENANT, a_pipeline
 from tests.unit.shared.fakes import FakeObjects, HookedStore, RecordingPublisher, memory_records
 from tests.unit.trigger import events
 
@@ -383,6 +385,25 @@ async def test_a_pass_that_took_long_delays_the_next_one_for_minutes_at_most(
     with pytest.raises(asyncio.CancelledError):
         await world.reconciler.run(interval_s=2)
     assert pauses == [20, reconciler_module.MAX_PAUSE_S]
+
+
+async def test_a_run_gets_the_tenants_template_as_it_is_when_the_upload_comes(world: World) -> None:
+    templates = Templates(world.records)
+    made = await templates.create(TENANT, TemplateKind.SNAPSHOT_BY_TIME, {"Width": 320})
+    params = {"Definition": made.definition, "ExtTimeOffsetSet": ["1s"]}
+    node = Node(kind="snapshot_by_time", params=params, successors=(2,))
+    await world.pipelines(
+        a_pipeline(nodes=(Node(kind="input", successors=(1,)), node, Node(kind="output"))),
+    )
+    for key, width in (("in/a.mp4", 320), ("in/b.mp4", 640)):
+        await templates.modify(TENANT, TemplateKind.SNAPSHOT_BY_TIME, made.definition, {"Width": width})
+        world.objects.put(key)
+        await world.told(an_upload(key))
+    widths = {
+        run.input.key: run.nodes[1].templates[f"snapshot_by_time:{made.definition}"]["Width"]
+        for run in await world.runs()
+    }
+    assert widths == {"in/a.mp4": 320, "in/b.mp4": 640}
 
 
 async def test_reconciler_asks_about_a_known_object_no_more(world: World) -> None:

@@ -1,0 +1,292 @@
+"""Templates of tenants: made, changed, removed, listed, and put into the nodes of a run (contract MPS_API §10).
+
+TemplateError
+├── TemplateNotFound     the tenant has no template of this number
+├── SystemTemplate       a system template is read-only
+├── TooManyTemplates     the tenant has as many of this kind as it may
+└── TemplateTooLarge     it takes more than MAX_BODY_BYTES
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from shared.errors import ReelwayError
+from shared.model.pipeline import Pipeline
+from shared.model.template import (
+    FIRST_OWN,
+    Template,
+    TemplateKind,
+    own_definitions,
+    template_id,
+    template_key,
+)
+from shared.mps.base import MpsModel
+from shared.mps.presets.catalogue import Doc, OwnTemplates
+from shared.mps.presets.registry import CATALOGUES
+from shared.ports.state import DuplicateKey, Order
+from shared.state.records import Records
+from shared.state.repository import Contention
+
+MAX_TEMPLATES = 1000
+"""Of one kind and tenant [OURS]."""
+MAX_BODY_BYTES = 256 * 1024
+"""Every run carries the templates that its nodes name, and documents are small [OURS]."""
+_TRIES = 50
+
+
+class TemplateError(ReelwayError):
+    """A template cannot be had, made or changed."""
+
+    code: ClassVar[str] = "template"
+
+
+class TemplateNotFound(TemplateError):
+    """The tenant has no template of this number."""
+
+    code = "template_not_found"
+
+    def __init__(self, kind: TemplateKind, definition: int) -> None:
+        super().__init__(f"there is no {kind.value} template {definition}")
+
+
+class SystemTemplate(TemplateError):
+    """A system template is read-only."""
+
+    code = "system_template"
+
+    def __init__(self, kind: TemplateKind, definition: int) -> None:
+        super().__init__(
+            f"{kind.value} template {definition} is a system template: it can be neither changed nor deleted"
+        )
+
+
+class TooManyTemplates(TemplateError):
+    """The tenant has as many of this kind as it may."""
+
+    code = "too_many_templates"
+
+    def __init__(self, kind: TemplateKind) -> None:
+        super().__init__(f"there are {MAX_TEMPLATES} {kind.value} templates already; delete one first")
+
+
+class TemplateTooLarge(TemplateError):
+    """A template takes more than MAX_BODY_BYTES."""
+
+    code = "template_too_large"
+
+    def __init__(self, kind: TemplateKind) -> None:
+        super().__init__(f"a {kind.value} template may take at most {MAX_BODY_BYTES} bytes")
+
+
+class Origin(StrEnum):
+    """Whose a template is; the contract's `Type`."""
+
+    SYSTEM = "Preset"
+    """Everybody's, read-only."""
+    OWN = "Custom"
+    """The tenant's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A template as it is shown; a system template has no name and no times."""
+
+    definition: int
+    origin: Origin
+    body: Doc
+    name: str = ""
+    comment: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class Labels(MpsModel):
+    """What a person calls a template."""
+
+    name: str = Field(default="", max_length=64)
+    comment: str = Field(default="", max_length=256)
+
+
+class Templates:
+    """The templates of one store. What a tenant asks for is checked exactly like the same parameters in a node: every
+    method that takes wire members raises pydantic.ValidationError naming the member. Another tenant's template is as
+    good as none."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._templates = records.templates
+
+    async def create(self, tenant: str, kind: TemplateKind, request: Doc) -> Template:
+        """A new template made of a create request in wire names. Its number was never given before. Raises
+        TooManyTemplates."""
+        labels, body = _split(request)
+        named = Labels.model_validate(labels)
+        checked = _checked(kind, CATALOGUES[kind].model.model_validate(body))
+        if await self._templates.count(_living(tenant, kind)) >= MAX_TEMPLATES:
+            raise TooManyTemplates(kind)
+        number = await self._highest(tenant, kind) + 1
+        for _ in range(_TRIES):
+            now = await self._records.now()
+            template = Template(
+                id=template_id(tenant, kind, number),
+                tenant=tenant,
+                kind=kind,
+                definition=number,
+                name=named.name,
+                comment=named.comment,
+                body=checked,
+                created_at=now,
+                updated_at=now,
+            )
+            try:
+                await self._templates.insert(template)
+            except DuplicateKey:
+                number += 1  # somebody else was given it at this moment
+                continue
+            return template
+        raise Contention(f"no free number for a {kind.value} template")
+
+    async def modify(self, tenant: str, kind: TemplateKind, definition: int, request: Doc) -> Template:
+        """The template with the members of the request in the place of its own. Runs that are made from now on have it.
+        Raises TemplateNotFound, SystemTemplate."""
+        labels, changes = _split(request)
+        catalogue = CATALOGUES[kind]
+
+        def step(template: Template) -> Template | None:
+            if template.deleted_at is not None:
+                return None
+            named = Labels.model_validate({"Name": template.name, "Comment": template.comment} | labels)
+            changed = catalogue.changed(catalogue.model.model_validate(template.body), changes)
+            return template.with_changes(
+                name=named.name, comment=named.comment, body=_checked(kind, changed), updated_at=now
+            )
+
+        self._refuse_system(kind, definition)
+        now = await self._records.now()
+        changed = await self._templates.change(template_id(tenant, kind, definition), step)
+        if changed is None or changed.deleted_at is not None:
+            raise TemplateNotFound(kind, definition)
+        return changed
+
+    async def delete(self, tenant: str, kind: TemplateKind, definition: int) -> None:
+        """Nodes that still name it fail from now on, as DefinitionNotExist. Raises TemplateNotFound, SystemTemplate."""
+        self._refuse_system(kind, definition)
+        now = await self._records.now()
+        gone = False
+
+        def step(template: Template) -> Template | None:
+            nonlocal gone
+            gone = template.deleted_at is not None
+            return None if gone else template.with_changes(body={}, name="", comment="", deleted_at=now)
+
+        if await self._templates.change(template_id(tenant, kind, definition), step) is None or gone:
+            raise TemplateNotFound(kind, definition)
+
+    async def describe(
+        self,
+        tenant: str,
+        kind: TemplateKind,
+        *,
+        definitions: Sequence[int] = (),
+        origin: Origin | None = None,
+        name: str | None = None,
+        offset: int = 0,
+        limit: int = 10,
+    ) -> tuple[int, list[Listed]]:
+        """How many there are, and a page of them: the tenant's own, newest first, then the system's by number.
+        `definitions`, `origin` and `name` (the whole name; system templates have none) narrow it."""
+        where = _living(tenant, kind)
+        system = [] if origin is Origin.OWN or name else sorted(CATALOGUES[kind].system)
+        if definitions:
+            where["definition"] = {"$in": list(definitions)}
+            system = [number for number in system if number in definitions]
+        if name:
+            where["name"] = name
+        own = 0 if origin is Origin.SYSTEM else await self._templates.count(where)
+        found: list[Listed] = []
+        if offset < own:
+            newest = [("definition", Order.DESC)]
+            page = await self._templates.find(where, sort=newest, limit=limit, offset=offset)
+            found = [_own(template) for template in page]
+        rest = system[max(offset - own, 0) :][: limit - len(found)]
+        found += [Listed(number, Origin.SYSTEM, CATALOGUES[kind].system[number].to_wire()) for number in rest]
+        return own + len(system), found
+
+    async def named_in(self, tenant: str, params: Iterable[object]) -> OwnTemplates:
+        """The tenant's own templates that parameters (in wire names) name, as they are now."""
+        numbers = sorted({number for each in params for number in own_definitions(each)})
+        ids = [template_id(tenant, kind, number) for number in numbers for kind in CATALOGUES]
+        found = await self._templates.get_many(ids)
+        return {
+            template_key(template.kind, template.definition): template.body
+            for one in ids
+            if (template := found.get(one)) is not None and template.deleted_at is None
+        }
+
+    async def bound(self, pipelines: Sequence[Pipeline]) -> list[Pipeline]:
+        """The pipelines as runs are made of them: each node has the templates that it names. Asks the store only if
+        some node names one."""
+        found: list[Pipeline] = []
+        for pipeline in pipelines:
+            own = await self.named_in(pipeline.tenant, (node.params for node in pipeline.nodes))
+            found.append(bind(pipeline, own) if own else pipeline)
+        return found
+
+    @staticmethod
+    def _refuse_system(kind: TemplateKind, definition: int) -> None:
+        if definition in CATALOGUES[kind].system:
+            raise SystemTemplate(kind, definition)
+
+    async def _highest(self, tenant: str, kind: TemplateKind) -> int:
+        """Of all numbers that were ever given; deleted templates leave theirs behind."""
+        newest = await self._templates.find(
+            {"tenant": tenant, "kind": kind.value}, sort=[("definition", Order.DESC)], limit=1
+        )
+        return newest[0].definition if newest else FIRST_OWN - 1
+
+
+def bind(pipeline: Pipeline, own: OwnTemplates) -> Pipeline:
+    """The pipeline with each node's templates in it."""
+
+    def templates(params: Doc) -> dict[str, Any]:
+        numbers = set(own_definitions(params))
+        return {key: dict(body) for key, body in own.items() if int(key.rpartition(":")[2]) in numbers}
+
+    nodes = tuple(node.model_copy(update={"templates": templates(node.params)}) for node in pipeline.nodes)
+    return pipeline.with_changes(nodes=nodes)
+
+
+def _split(request: Doc) -> tuple[Doc, Doc]:
+    """Name and comment, and the rest; absent is not empty."""
+    labels = {member: request[member] for member in ("Name", "Comment") if request.get(member) is not None}
+    return labels, {member: value for member, value in request.items() if member not in ("Name", "Comment")}
+
+
+def _checked(kind: TemplateKind, template: MpsModel) -> Doc:
+    body = template.to_wire()
+    if len(template.model_dump_json()) > MAX_BODY_BYTES:
+        raise TemplateTooLarge(kind)
+    return body
+
+
+def _living(tenant: str, kind: TemplateKind) -> Doc:
+    return {"tenant": tenant, "kind": kind.value, "deleted_at": None}
+
+
+def _own(template: Template) -> Listed:
+    return Listed(
+        definition=template.definition,
+        origin=Origin.OWN,
+        body=template.body,
+        name=template.name,
+        comment=template.comment,
+        created_at=template.created_at,
+        updated_at=template.updated_at,
+    )
