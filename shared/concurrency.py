@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -61,3 +61,14 @@ async def gather_to_end(*work: Coroutine[Any, Any, T]) -> list[T]:
             raise result
         done.append(result)
     return done
+
+
+async def a_few_at_once(work: Iterable[Coroutine[Any, Any, T]], count: int) -> list[T]:
+    """`gather_to_end` of many, of which `count` run at a time."""
+    slots = asyncio.Semaphore(count)
+
+    async def one(call: Coroutine[Any, Any, T]) -> T:
+        async with slots:
+            return await call
+
+    return await gather_to_end(*(one(call) for call in work))

@@ -13,6 +13,7 @@ CRASH_POINTS = (
     "scheduler.after_clear",
     "scheduler.after_signal",
     "worker.after_claim",
+    "worker.after_early_upload",
     "worker.after_execute",
     "worker.after_register",
     "worker.after_upload",
@@ -26,3 +27,6 @@ CRASH_POINTS = (
 
 ON_COMMANDS = frozenset({"scheduler.after_signal"})
 """Those that are passed only when somebody commands a run."""
+
+ON_STREAMS = frozenset({"worker.after_early_upload"})
+"""Those that are passed only by encodes that go on for a while: `test_streamed_segments.py` dies there."""

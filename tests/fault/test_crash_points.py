@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.e2e.stack import Callbacks, Stack, raw_transcode, snapshots_at, wait_for
-from tests.fault.crash_points import CRASH_POINTS, ON_COMMANDS
+from tests.fault.crash_points import CRASH_POINTS, ON_COMMANDS, ON_STREAMS
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
@@ -44,7 +44,12 @@ def callbacks() -> Iterator[Callbacks]:
 
 
 @pytest.mark.parametrize(
-    "point", [pytest.param(point, marks=pytest.mark.short if point in SHORT else ()) for point in CRASH_POINTS]
+    "point",
+    [
+        pytest.param(point, marks=pytest.mark.short if point in SHORT else ())
+        for point in CRASH_POINTS
+        if point not in ON_STREAMS
+    ],
 )
 def test_death_at_a_crash_point_costs_only_time(point: str, stack: Stack, callbacks: Callbacks, faults: Path) -> None:
     # Whoever died in the case before has joined the bus again: else it works without it and does not pass here.

@@ -31,6 +31,15 @@ class Segments:
         """Whether the first segments are shorter, which the muxer cannot do: what it writes is put together again."""
         return self.first_count > 0
 
+    @property
+    def final_at_once(self) -> bool:
+        """Whether a segment is not touched any more as soon as the next one is begun."""
+        return not self.uneven and not self.byte_ranges
+
+    def file_name(self, index: int) -> str:
+        """Of the local file of a segment, counted from 0, unless there is one file for all."""
+        return f"segment_{index:06d}.{self.extension}"
+
     def boundaries(self) -> Iterator[float]:
         """Where segments end, in seconds from the start; endless."""
         end = 0.0
@@ -65,7 +74,7 @@ class Segments:
             return [*found, "-hls_segment_filename", f"{_ONE_FILE}.{self.extension}"]
         if self.fragmented:
             found += ["-hls_fmp4_init_filename", INIT_NAME]
-        return [*found, "-hls_segment_filename", f"segment_%06d.{self.extension}"]
+        return [*found, "-hls_segment_filename", f"segment_%06d.{self.extension}"]  # as `file_name`
 
 
 def segments_of(template: RawTranscodeParameter, source: MediaMetaData) -> Segments | None:

@@ -66,6 +66,12 @@ class NodeContext(Protocol):
         """0 to 100 of the whole node; cheap, may be called often, never goes back."""
         ...
 
+    def publish_early(self, file: OutputFile) -> None:
+        """Offers a data file that is finished while the node goes on; cheap, returns at once. Its uploading begins when
+        it can. The outcome names it all the same, among its `files`, equal to this one: whatever is not in the storage
+        by then, or was changed since, is uploaded as ever. Raises ValueError for a manifest."""
+        ...
+
 
 class NodeKind(Protocol):
     """One kind of node. `execute` raises `shared.model.failure.NodeError`; cancelling it stops all it started."""

@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from services.workers.media import ffmpeg, hls
-from services.workers.media.containers import SEGMENT_TYPES
 from services.workers.media.ffmpeg import MediaTools
 from services.workers.media.probe import probe_output
 from services.workers.media.segments import INIT_NAME
 from services.workers.media.verify import check_duration
 from services.workers.nodes.base import NodeContext, NodeOutcome, OutputFile, UploadOrder
+from services.workers.nodes.early_segments import SegmentStream, segment_file
 from services.workers.nodes.errors import as_invalid_input
 from services.workers.nodes.place import Place, md5_of, names_of, read_source
 from services.workers.nodes.transcode_plan import TranscodePlan as TranscodePlan
@@ -56,7 +56,8 @@ class Transcode:
 
         folder = context.scratch / "transcode"
         folder.mkdir()
-        complaints = await _run(self._tools, path, work, folder, context.report_progress)
+        segments = SegmentStream(context, work, names, place, folder)
+        complaints = await _run(self._tools, path, work, folder, context.report_progress, segments.look)
         produced = folder / work.output
         if not produced.is_file() or produced.stat().st_size == 0:
             raise SourceFileError("the source is damaged: nothing of it could be decoded")
@@ -93,9 +94,14 @@ class Transcode:
 
 
 async def _run(
-    tools: MediaTools, path: Path, work: TranscodePlan, folder: Path, report: Callable[[float], None]
+    tools: MediaTools,
+    path: Path,
+    work: TranscodePlan,
+    folder: Path,
+    report: Callable[[float], None],
+    on_written: Callable[[], None],
 ) -> str:
-    """Both passes or the one; returns what ffmpeg complained about."""
+    """Both passes or the one; returns what ffmpeg complained about. `on_written` is told when the output has grown."""
     opened = [*ffmpeg.source(path, *work.before), *work.inputs]
     done = 0.0
 
@@ -103,6 +109,7 @@ async def _run(
         if work.expected_s:
             share = min(written_s / work.expected_s, 1.0)
             report(100 * (done + share * (FIRST_PASS_SHARE if work.first_pass and not done else 1 - done)))
+        on_written()
 
     if work.first_pass:
         await ffmpeg.call(tools, [*opened, *work.first_pass], folder, on_time)
@@ -143,12 +150,7 @@ def _files(
     if work.segment_template is not None:
         base = PurePosixPath(work.key).parent
         relative = _relative_names(parts, work, names)
-        files = [
-            OutputFile(
-                part, place.bucket, place.region, str(base / relative[part.name]), SEGMENT_TYPES[part.suffix[1:]]
-            )
-            for part in parts
-        ]
+        files = [segment_file(part, base, relative[part.name], place) for part in parts]
         produced.write_text(hls.renamed(produced.read_text(), relative))
         order = UploadOrder.MANIFEST
     return [

@@ -16,14 +16,22 @@ from tests.fault.simulation.wire import Server, Wire
 
 
 class SimulatedObjects:
-    """The `ObjectStore` port, as far as trigger and workers use it. `written` is told of every new object."""
+    """The `ObjectStore` port, as far as trigger and workers use it. `written` is told of every new object, `removed` of
+    every one that goes away."""
 
-    def __init__(self, timeline: Timeline, wire: Wire, written: Callable[[ObjectInfo], None]) -> None:
+    def __init__(
+        self,
+        timeline: Timeline,
+        wire: Wire,
+        written: Callable[[ObjectInfo], None],
+        removed: Callable[[str, str], None] = lambda *_: None,
+    ) -> None:
         self.server = Server("objects", lambda: ObjectsUnavailable("the storage does not answer", bucket="?"))
         self.there: dict[tuple[str, str], ObjectInfo] = {}
         self._timeline = timeline
         self._wire = wire
         self._written = written
+        self._removed = removed
         self._count = 0
 
     async def __aenter__(self) -> SimulatedObjects:
@@ -90,9 +98,13 @@ class SimulatedObjects:
         effect = partial(self.put, bucket, key, str(source), metadata)
         return await self._wire.call(self.server, "upload", key, effect)
 
+    def _take_away(self, bucket: str, key: str) -> None:
+        if self.there.pop((bucket, key), None) is not None:
+            self._removed(bucket, key)
+
     async def delete(self, bucket: str, key: str) -> None:
         """Removes the object."""
-        await self._wire.call(self.server, "delete", key, lambda: self.there.pop((bucket, key), None))
+        await self._wire.call(self.server, "delete", key, partial(self._take_away, bucket, key))
 
     async def bucket_exists(self, bucket: str) -> bool:
         """Buckets are there."""

@@ -22,11 +22,12 @@ import services.api.app
 import services.notifier.app
 import services.notifier.service
 import services.workers.app
+import services.workers.outputs
 import shared.runtime
 from services.notifier.domain.retries import RetrySchedule
 from shared.state.gates import Gates
 from tests.fault.simulation.receivers import sink_maker
-from tests.fault.simulation.work import SimulatedCache, SimulatedScratch, kinds_maker
+from tests.fault.simulation.work import SimulatedCache, SimulatedScratch, kinds_maker, unchanged
 
 if TYPE_CHECKING:
     from tests.fault.simulation.world import World
@@ -103,6 +104,7 @@ class Stage:
             (services.workers.app, "Scratch", SimulatedScratch),
             (services.workers.app, "SourceCache", SimulatedCache),
             (services.workers.app, "node_kinds", kinds_maker(self.present)),
+            (services.workers.outputs.Stamp, "of", unchanged),
             (services.notifier.app, "HttpSink", sink_maker(self.present)),
             (services.notifier.app, "random", SimpleNamespace(SystemRandom=lambda: self.present().rng)),
             (services.notifier.service, "RetrySchedule", partial(RetrySchedule, steps=CALLBACK_STEPS)),

@@ -12,9 +12,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from services.workers.nodes.base import NodeContext, NodeOutcome, OutputFile, UploadOrder
+from services.workers.outputs import Stamp
 from shared.model.failure import InternalError, SourceFileError
 from shared.model.kinds import PROBE, traits
-from shared.model.task import Lane, MediaObject
+from shared.model.task import Lane, MediaObject, Task
 from shared.mps.base import MpsModel
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ class SimulatedKind:
         world.trace.add("works", f"{context.task.id} fence {execution.fence} {trouble}")
         if rng.random() < 0.3:
             await context.fetch_source()
+        files = self._files(context.task, execution)
+        for file in files:
+            if file.order is UploadOrder.DATA and rng.random() < 0.5:
+                context.publish_early(file)
         await self._take_time(context, rng, trouble)
         match trouble:
             case "again":
@@ -80,7 +85,7 @@ class SimulatedKind:
             case "worker dies" if process.may_die():
                 process.die()
                 await asyncio.sleep(0)
-        return self._made(context, execution)
+        return self._made(context.task, execution, files)
 
     async def _take_time(self, context: NodeContext, rng: Random, trouble: str) -> None:
         if trouble == "hang":
@@ -94,15 +99,11 @@ class SimulatedKind:
             await asyncio.sleep(seconds / steps)
             context.report_progress(100 * (step + 1) / steps)
 
-    def _made(self, context: NodeContext, execution: Execution) -> NodeOutcome:
-        task = context.task
-        if self.name == PROBE:
-            metadata = {"Size": task.source.size, "Width": 1280, "Height": 720, "Duration": 10.5}
-            return NodeOutcome(payload={"execution": execution.number}, metadata=metadata)
-        counts = {"noop": 0, "transcode": 1, "snapshot_by_time": 2, "sample_snapshot": 1}
+    def _files(self, task: Task, execution: Execution) -> tuple[OutputFile, ...]:
+        counts = {PROBE: 0, "noop": 0, "transcode": 1, "snapshot_by_time": 2, "sample_snapshot": 1}
         # The output's name is the node's alone: what lies there tells whose last word it was.
         stem = f"{task.target.dir.lstrip('/')}{task.run_id[-12:]}-{task.node}"
-        files = tuple(
+        return tuple(
             OutputFile(
                 path=Path(f"execution-{execution.number}-{number}"),
                 bucket=task.target.bucket,
@@ -113,9 +114,19 @@ class SimulatedKind:
             )
             for number in range(counts[self.name])
         )
+
+    def _made(self, task: Task, execution: Execution, files: tuple[OutputFile, ...]) -> NodeOutcome:
+        if self.name == PROBE:
+            metadata = {"Size": task.source.size, "Width": 1280, "Height": 720, "Duration": 10.5}
+            return NodeOutcome(payload={"execution": execution.number}, metadata=metadata)
         return NodeOutcome(
             files=files, media=0 if self.name == "transcode" else None, payload={"execution": execution.number}
         )
+
+
+def unchanged(_: OutputFile) -> Stamp:
+    """Stands in for `Stamp.of`: there are no files, and so none that changes."""
+    return Stamp(0, 0)
 
 
 class SimulatedScratch:

@@ -95,7 +95,7 @@ class World:
         self.checker = Checker(self.timeline.instant, self.fail)
         self.store = SimulatedStore(self.timeline, self.wire, self.checker)
         self.broker = Broker(self.timeline, self.wire, rates, self.rng, self.trace)
-        self.objects = SimulatedObjects(self.timeline, self.wire, self._written)
+        self.objects = SimulatedObjects(self.timeline, self.wire, self._written, self.checker.object_removed)
         self.receivers = Receivers(self.wire, rates, self.rng, self.checker.received)
         self.topics = Topics()
         self.records = Records(self.store)

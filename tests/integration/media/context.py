@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from services.workers.nodes.base import OutputFile
 from shared.model.task import Lane, MediaObject, OutputTarget, Task
 
 
@@ -33,15 +34,19 @@ def task_for(kind: str, params: dict[str, Any], key: str = "in/clip.mp4", **more
 
 @dataclass
 class FakeContext:
-    """Remembers the progress it was told."""
+    """Remembers the progress it was told, and with `early` what lay in the files that it was offered."""
 
     task: Task
     scratch: Path
     source: Path
     progress: list[float] = field(default_factory=list)
+    early: dict[OutputFile, bytes] = field(default_factory=dict)
 
     async def fetch_source(self) -> Path:
         return self.source
 
     def report_progress(self, percent: float) -> None:
         self.progress.append(percent)
+
+    def publish_early(self, file: OutputFile) -> None:
+        self.early[file] = file.path.read_bytes()

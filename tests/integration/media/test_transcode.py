@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from services.workers.media.ffmpeg import media_tools
 from services.workers.nodes.base import NodeOutcome, UploadOrder
 from services.workers.nodes.transcode import Transcode
 from shared.model.failure import ErrCode, InvalidInput, NodeError, SourceFileError
+from shared.model.task import OutputTarget
 from tests.integration.media.conftest import BUNNY
 from tests.integration.media.context import FakeContext, task_for
 
@@ -253,3 +255,40 @@ async def test_metadata_of_the_probe_is_used(clips: Path, tmp_path: Path) -> Non
     metadata |= {"Facts": {}}
     with pytest.raises(SourceFileError, match="no video"):
         await transcode({"Definition": 100010}, clips / "plain.mp4", tmp_path, metadata=metadata)
+
+
+@pytest.mark.parametrize("segment_type", [0, 7])
+async def test_finished_segments_are_offered_while_the_encode_goes_on(tmp_path: Path, segment_type: int) -> None:
+    params = raw("hls", H264 | {"HlsTime": 1, "SegmentType": segment_type, "Height": 360}, AAC)
+    (tmp_path / "a").mkdir()
+    context = FakeContext(task_for("transcode", params), tmp_path / "a", BUNNY)
+    tools = replace(media_tools(), threads=1)
+    outcome = await Transcode(tools).execute(context)
+    segments = [file for file in outcome.files if file.path.suffix in (".ts", ".m4s")]
+    assert len(segments) == 6
+    assert 1 <= len(context.early) < 6, "the last one comes when all has been checked"
+    assert list(context.early) == segments[: len(context.early)]
+    for file, body in context.early.items():
+        assert file.path.read_bytes() == body, "it was finished"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"SegmentType": 2}, {"SegmentSpecificInfo": {"Switch": "on", "FragmentTime": 2, "FragmentEndNum": 2}}],
+    ids=["one file", "joined afterwards"],
+)
+async def test_segments_that_are_not_final_are_not_offered(tmp_path: Path, more: dict[str, Any]) -> None:
+    params = raw("hls", H264 | {"HlsTime": 1, "Height": 240} | more, AAC)
+    context = FakeContext(task_for("transcode", params), tmp_path, BUNNY)
+    await Transcode(replace(media_tools(), threads=1)).execute(context)
+    assert context.early == {}
+
+
+async def test_no_segment_over_the_source_is_offered(tmp_path: Path) -> None:
+    params = raw("hls", H264 | {"HlsTime": 1, "Height": 240}, AAC) | {"SegmentObjectName": "clip_{number}.{format}"}
+    task = task_for("transcode", params, key="out/clip_1.ts")
+    there = OutputTarget(bucket=task.source.bucket, region=task.source.region, dir="/out/")
+    context = FakeContext(task.with_changes(target=there), tmp_path, BUNNY)
+    with pytest.raises(InvalidInput, match="would overwrite the source"):
+        await Transcode(replace(media_tools(), threads=1)).execute(context)
+    assert [file.key for file in context.early] in ([], ["out/clip_0.ts"])

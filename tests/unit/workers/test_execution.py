@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from services.workers import execution as execution_module
+from services.workers import patience as patience_module
 from services.workers.execution import Execution
 from services.workers.nodes.base import NodeContext, NodeOutcome, UploadOrder
 from shared.model.failure import ErrCode, InternalError, InvalidInput, NodeError, SourceFileError
@@ -35,8 +35,8 @@ def ignored(_: int) -> None:
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits for what is unavailable take milliseconds."""
-    short = execution_module.wait_exponential_jitter(multiplier=0.001, max=0.002, jitter=0.001)
-    monkeypatch.setattr(execution_module, "wait_exponential_jitter", lambda **_: short)
+    short = patience_module.wait_exponential_jitter(multiplier=0.001, max=0.002, jitter=0.001)
+    monkeypatch.setattr(patience_module, "wait_exponential_jitter", lambda **_: short)
 
 
 async def output(bench: Bench, key: str) -> OutputRecord | None:

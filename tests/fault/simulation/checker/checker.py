@@ -125,6 +125,10 @@ class Checker:
         self.uploads.written(info)
         self.effects.written(info)
 
+    def object_removed(self, bucket: str, key: str) -> None:
+        """An object was removed by one of us."""
+        self.effects.removed(bucket, key)
+
     # -- time -----------------------------------------------------------------------------------------------------
 
     def tick(self) -> None:

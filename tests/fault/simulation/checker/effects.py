@@ -67,6 +67,10 @@ class EffectRules:
         """An object lies there now."""
         self._objects[info.bucket, info.key] = info
 
+    def removed(self, bucket: str, key: str) -> None:
+        """It does not any more."""
+        self._objects.pop((bucket, key), None)
+
     def tick(self, now: datetime) -> None:
         """With nothing wrong, cancelled work ends within seconds (G6)."""
         for work in self._under_way:
