@@ -57,6 +57,8 @@ _TRAITS = {
     "transcode": KindTraits(Lane.MEDIA),
     "snapshot_by_time": KindTraits(Lane.MEDIA),
     "sample_snapshot": KindTraits(Lane.MEDIA),
+    "image_sprite": KindTraits(Lane.MEDIA),
+    "animated_graphics": KindTraits(Lane.MEDIA),
 }
 
 

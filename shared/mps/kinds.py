@@ -42,6 +42,18 @@ ACTIVITIES = (
         False,
         True,
     ),
+    ActivityNames(
+        "image_sprite", "action-image-sprite", "ImageSpriteTask", "ImageSprites", "ImageSpriteTask", False, True
+    ),
+    ActivityNames(
+        "animated_graphics",
+        "action-animated-graphics",
+        "AnimatedGraphicTask",
+        "AnimatedGraphics",
+        "AnimatedGraphicTask",
+        False,
+        True,
+    ),
     ActivityNames(RULES, "action-exec-rules", "ExecRulesTask", "ExecRules", "ExecRuleTask", False, False, False),
 )
 """The kinds of node that this version can run."""
@@ -51,8 +63,6 @@ BY_KIND = {names.kind: names for names in ACTIVITIES}
 
 KNOWN_UNSUPPORTED = frozenset(
     {
-        "action-image-sprite",
-        "action-animated-graphics",
         "action-adaptive-substream",
         "action-aiReview",
         "action-AIAnalysis",

@@ -132,3 +132,32 @@ class MediaSampleSnapshotItem(MpsModel):
     storage: TaskOutputStorage
     image_path_set: list[str]
     water_mark_definition: list[int] = Field(default_factory=list)
+
+
+class MediaImageSpriteItem(MpsModel):
+    """`Output` of an image sprite. Width and Height are of one tile, `TotalCount` tiles stand on a sheet (on the first,
+    if there are several)."""
+
+    definition: int
+    height: int
+    width: int
+    total_count: int
+    image_path_set: list[str]
+    web_vtt_path: str
+    storage: TaskOutputStorage
+
+
+class MediaAnimatedGraphicsItem(MpsModel):
+    """`Output` of animated graphics. Offsets are those of the part that is in it."""
+
+    storage: TaskOutputStorage
+    path: str
+    definition: int
+    container: str
+    height: int
+    width: int
+    bitrate: int
+    size: int
+    md5: str
+    start_time_offset: float
+    end_time_offset: float

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shared.mps.base import MpsModel
-from shared.mps.naming import NUMBER_VARIABLES, PLAIN_VARIABLES, NamingError, NumberFormat, check_path
+from shared.mps.image_task import MAX_PICTURES, ImageSize, NumberedImageTaskInput
 from shared.mps.not_yet import NotYet
 from shared.mps.storage import TaskOutputStorage
 
 BY_TIME_PATH = "{inputName}_snapshotByTimeOffset_{definition}_{number}.{format}"
 SAMPLED_PATH = "{inputName}_sampleSnapshot_{definition}_{number}.{format}"
-MAX_PICTURES = 1000
-"""Of one node [OURS]."""
 
 _OFFSET = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(s|%)")
-_VARIABLES = PLAIN_VARIABLES | NUMBER_VARIABLES
-
-
-def _image_size(value: int) -> int:
-    if value != 0 and not 128 <= value <= 4096:
-        raise ValueError("must be 0 or 128 to 4096")
-    return value
-
-
-ImageSize = Annotated[int, AfterValidator(_image_size)]
 
 
 class SnapshotTemplate(MpsModel):
@@ -40,17 +29,34 @@ class SnapshotTemplate(MpsModel):
     fill_type: Literal["stretch", "black", "white", "gauss"] = "black"
 
 
-class SampleSnapshotTemplate(SnapshotTemplate):
-    """Pictures at regular distances: every `SampleInterval` per cent of the duration, or seconds."""
+class Sampling(MpsModel):
+    """Regular distances: every `SampleInterval` per cent of the duration, or seconds."""
 
     sample_type: Literal["Percent", "Time"]
-    sample_interval: int = Field(ge=1)
+    sample_interval: int = Field(ge=1, le=1_000_000)
 
     @model_validator(mode="after")
     def _per_cent(self) -> Self:
         if self.sample_type == "Percent" and self.sample_interval > 100:
             raise ValueError("SampleInterval must be 1 to 100 when SampleType is Percent")
         return self
+
+    def interval_s(self, duration_s: float) -> float:
+        """Seconds between two pictures of a source of that duration."""
+        return self.sample_interval * duration_s / 100 if self.sample_type == "Percent" else float(self.sample_interval)
+
+    def count(self, duration_s: float) -> int:
+        """How many pictures lie at or after 0 and before the end; a source without duration has one."""
+        if duration_s <= 0:
+            return 1
+        # 10 % of 5.312 s, ten times, is a little less than 5.312 in floating point.
+        if self.sample_type == "Percent":
+            return -(-100 // self.sample_interval)
+        return max(math.ceil(duration_s / self.sample_interval), 1)
+
+
+class SampleSnapshotTemplate(SnapshotTemplate, Sampling):
+    """Pictures at regular distances."""
 
 
 class TimeOffset(MpsModel):
@@ -75,42 +81,10 @@ class TimeOffset(MpsModel):
         return self.value if self.unit == "s" else self.value * duration_s / 100
 
 
-class _SnapshotTaskInput(MpsModel):
+class _SnapshotTaskInput(NumberedImageTaskInput):
     """What both kinds have."""
 
-    definition: int
     watermark_set: NotYet = None
-    output_storage: TaskOutputStorage | None = None
-    output_object_path: str | None = None
-    object_number_format: NumberFormat | None = None
-    ext_info: str | None = None
-
-    @field_validator("output_object_path")
-    @classmethod
-    def _usable_path(cls, value: str | None) -> str | None:
-        if not value:
-            return value
-        try:
-            check_path("OutputObjectPath", value, _VARIABLES)
-        except NamingError as error:
-            raise ValueError(error.rule) from None
-        return value
-
-    @field_validator("ext_info")
-    @classmethod
-    def _no_extension(cls, value: str | None) -> str | None:
-        if value:
-            raise ValueError("is not supported yet")
-        return value
-
-    @property
-    def numbers(self) -> NumberFormat:
-        """How pictures are numbered."""
-        return self.object_number_format or NumberFormat()
-
-    def _needs_number(self) -> None:
-        if self.output_object_path and not any(f"{{{name}}}" in self.output_object_path for name in NUMBER_VARIABLES):
-            raise ValueError("OutputObjectPath must contain {number}: there is more than one picture")
 
 
 class SnapshotByTimeOffsetTaskInput(_SnapshotTaskInput):
@@ -132,9 +106,12 @@ class SnapshotByTimeOffsetTaskInput(_SnapshotTaskInput):
     def _at_least_one(self) -> Self:
         if not self.offsets:
             raise ValueError("ExtTimeOffsetSet must name at least one time")
-        if len(self.offsets) > 1:
-            self._needs_number()
         return self
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one."""
+        return len(self.offsets) > 1
 
     @property
     def offsets(self) -> list[TimeOffset]:
@@ -157,11 +134,6 @@ class SnapshotByTimeOffsetTaskInput(_SnapshotTaskInput):
 
 class SampleSnapshotTaskInput(_SnapshotTaskInput):
     """Pictures at the distances that the template says."""
-
-    @model_validator(mode="after")
-    def _numbered(self) -> Self:
-        self._needs_number()
-        return self
 
     def echo(self, storage: TaskOutputStorage, path: str) -> dict[str, Any]:
         """`Input` of the result: defaults filled in, path rendered."""

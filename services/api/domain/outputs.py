@@ -7,15 +7,25 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from services.api.domain.errors import invalid
+from shared.mps.animated_graphics import ANIMATED_PATH, AnimatedGraphicTaskInput
 from shared.mps.base import MpsModel
+from shared.mps.image_sprite import MAX_TILES, SPRITE_PATH, WEB_VTT_NAME, ImageSpriteTaskInput
+from shared.mps.image_task import MAX_PICTURES
 from shared.mps.naming import NUMBER_VARIABLES, NumberFormat, OutputNames
-from shared.mps.presets import NO_OWN, OwnTemplates, resolve, sample_snapshot_template, snapshot_by_time_template
+from shared.mps.presets import (
+    NO_OWN,
+    OwnTemplates,
+    animated_graphics_template,
+    image_sprite_template,
+    resolve,
+    sample_snapshot_template,
+    snapshot_by_time_template,
+)
 from shared.mps.snapshot import (
     BY_TIME_PATH,
-    MAX_PICTURES,
     SAMPLED_PATH,
     SampleSnapshotTaskInput,
-    SampleSnapshotTemplate,
+    Sampling,
     SnapshotByTimeOffsetTaskInput,
 )
 from shared.mps.transcode import TRANSCODE_PATH, TranscodeTaskInput
@@ -84,7 +94,13 @@ def written_by(params: MpsModel, directory: str, own: OwnTemplates = NO_OWN) -> 
             path = params.output_object_path or SAMPLED_PATH
             names = OutputNames(_ANY_INPUT, params.definition, directory)
             shown = names.shown(_marked(path), template.format)
-            yield from _pictures(shown, _most_samples(template), params.numbers)
+            yield from _pictures(shown, _most_samples(template, MAX_PICTURES), params.numbers)
+        case ImageSpriteTaskInput():
+            yield from _sprite(params, directory, own)
+        case AnimatedGraphicTaskInput():
+            moving = animated_graphics_template(params.definition, own)
+            names = OutputNames(_ANY_INPUT, params.definition, directory)
+            yield Written("OutputObjectPath", names.shown(params.output_object_path or ANIMATED_PATH, moving.format))
         case _:
             return
 
@@ -103,6 +119,17 @@ def _transcoded(params: TranscodeTaskInput, directory: str, own: OwnTemplates) -
         yield Written("OutputObjectPath", str(folder / f"{PurePosixPath(main).stem}_init.mp4"))
 
 
+def _sprite(params: ImageSpriteTaskInput, directory: str, own: OwnTemplates) -> Iterator[Written]:
+    template = image_sprite_template(params.definition, own)
+    names = OutputNames(_ANY_INPUT, params.definition, directory)
+    sheets = names.shown(_marked(params.output_object_path or SPRITE_PATH), template.format)
+    most = min(-(-_most_samples(template, MAX_TILES) // template.tiles), MAX_PICTURES)
+    yield from _pictures(sheets, most, params.numbers)
+    folder = PurePosixPath(sheets.replace(_NUMBER, params.numbers.render(0))).parent
+    beside = names.shown_sibling(params.web_vtt_object_name or WEB_VTT_NAME, "vtt")
+    yield Written("WebVttObjectName", str(folder / beside))
+
+
 def _marked(path: str) -> str:
     for variable in NUMBER_VARIABLES:
         path = path.replace(f"{{{variable}}}", _NUMBER)
@@ -114,6 +141,6 @@ def _pictures(marked: str, count: int, numbers: NumberFormat) -> Iterator[Writte
         yield Written("OutputObjectPath", marked.replace(_NUMBER, numbers.render(index)))
 
 
-def _most_samples(template: SampleSnapshotTemplate) -> int:
+def _most_samples(template: Sampling, at_most: int) -> int:
     """Pictures of a long source; a short one has fewer."""
-    return -(-100 // template.sample_interval) if template.sample_type == "Percent" else MAX_PICTURES
+    return -(-100 // template.sample_interval) if template.sample_type == "Percent" else at_most

@@ -71,7 +71,8 @@ CONTAINERS = {
 }
 
 SEGMENT_TYPES = {"ts": "video/mp2t", "m4s": "video/iso.segment", "mp4": "video/mp4"}
-IMAGE_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+WEB_VTT_TYPE = "text/vtt"
+IMAGE_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
 
 
 def container_format(container: str, segment_type: int) -> ContainerFormat:

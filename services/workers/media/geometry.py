@@ -34,20 +34,34 @@ class Geometry:
         return (self.inner_width, self.inner_height) == (self.width, self.height)
 
 
-def geometry(video: VideoTemplateInfo, source: MediaMetaData, *, even: bool = True) -> Geometry:
-    """The frame that a template asks for and the picture in it. Width and Height 0 x 0 keep the size, one 0 keeps the
-    aspect ratio. Without ResolutionAdaptive close, Width is the long side as it is seen and Height the short one.
+def geometry(video: VideoTemplateInfo, source: MediaMetaData) -> Geometry:
+    """The frame that a template of a video asks for and the picture in it. Raises InvalidInput for a picture that no
+    encoder takes."""
+    return placed(
+        video.width or 0,
+        video.height or 0,
+        source,
+        open_sides=video.resolution_adaptive != "close",
+        stretch=video.fill_type == "stretch",
+        step=2,
+        sar=2 if video.sar == "2:1" else 1,
+    )
+
+
+def placed(
+    width: int, height: int, source: MediaMetaData, *, open_sides: bool, stretch: bool, step: int = 1, sar: int = 1
+) -> Geometry:
+    """The frame of a wanted size and the picture in it. 0 x 0 keeps the source's size, one 0 keeps the aspect ratio.
+    With `open_sides` (ResolutionAdaptive) Width is the long side as it is seen and Height the short one; sizes are
+    multiples of `step`.
 
     Raises InvalidInput for a picture that no encoder takes.
     """
-    sar = 2 if video.sar == "2:1" else 1
     shown_width, shown_height = source.shown_size
     # From here on the source counts in pixels of the output's shape.
     own_width, own_height = shown_width / sar, float(shown_height)
-    width, height = video.width or 0, video.height or 0
-    if video.resolution_adaptive != "close" and source.shown_portrait:
+    if open_sides and source.shown_portrait:
         width, height = height, width
-    step = 2 if even else 1
     if not width and not height:
         width, height = _down(own_width, step), _down(own_height, step)
     elif not height:
@@ -58,7 +72,7 @@ def geometry(video: VideoTemplateInfo, source: MediaMetaData, *, even: bool = Tr
         width = _near(height * own_width / own_height, step)
     else:
         width, height = _down(width, step), _down(height, step)
-        if video.fill_type != "stretch":
+        if not stretch:
             return _checked(_inside(width, height, own_width / own_height, step, sar))
     return _checked(Geometry(width, height, width, height, sar))
 
@@ -87,9 +101,14 @@ def _near(value: float, step: int) -> int:
 
 
 def size_filters(found: Geometry, fill: str, matrix: str = "") -> list[str]:
-    """Filters that bring an upright picture into its frame. `matrix` is that of the output if the source is RGB."""
+    """Filters that bring an upright picture of a video into its frame. `matrix` is that of the output if the source is
+    RGB."""
     # Full-range pictures (phones, JPEG) become what every player expects.
-    colour = ":out_range=tv" + (f":out_color_matrix={matrix}" if matrix else "")
+    return frame_filters(found, fill, ":out_range=tv" + (f":out_color_matrix={matrix}" if matrix else ""))
+
+
+def frame_filters(found: Geometry, fill: str, colour: str = "") -> list[str]:
+    """Filters that bring an upright picture into its frame; `colour` are further options of every scale filter."""
     inner = f"scale={found.inner_width}:{found.inner_height}{colour}"
     filters = [inner]
     if not found.filled:

@@ -1,52 +1,98 @@
-"""Filters that bring a picture to its size. Pure.
+"""How a still or moving picture (not a video) is shaped: colours, size, fill, and its encoders. Pure.
 
-Sources are turned upright by ffmpeg itself, made square-pixelled here, and never distorted unless FillType says so.
+Pictures are looked at by programs that know nothing of video: JPEG and WebP mean BT.601 (JPEG in full range), PNG and
+GIF are RGB. Sources are turned upright by ffmpeg itself and made square-pixelled here.
 """
 
 from __future__ import annotations
 
-SQUARE = "scale='round(iw*clip(sar,0.1,10))':ih,setsar=1"
-"""A header may claim any aspect ratio; beyond ten to one it is a trick to make us fill the memory."""
-EVEN = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
+from dataclasses import dataclass
+from typing import Protocol
 
+from services.workers.media.geometry import Geometry, frame_filters, placed
+from shared.mps.media import MediaMetaData
 
 TONE_MAP = (
     "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
 )
 """HDR to SDR (FACTS §5)."""
+DEINTERLACE = "estdif=mode=frame:deint=interlaced"
+"""Within one frame: a single picture has no neighbours to compare with."""
+FLATTEN = "format=gbrap,premultiply=inplace=1"
+"""Transparent parts become black; without it they show whatever colour lies hidden there."""
+HD_HEIGHT = 720
+_JPEG = ("scale=out_color_matrix=bt601:out_range=pc", "format=yuvj420p")
+_WEBP = ("scale=out_color_matrix=bt601:out_range=tv", "format=yuv420p")
+_RGB = ("rgb", "bgr", "gbr", "argb", "abgr", "pal8", "0rgb", "0bgr", "x2rgb", "x2bgr")
+_ALPHA = ("rgba", "bgra", "argb", "abgr", "gbrap", "pal8", "yuva", "ya8", "ya16")
+_STILL_CODECS = frozenset({"mjpeg", "webp"})
 
 
-def size_filters(
-    width: int, height: int, *, open_sides: bool, fill: str, portrait: bool, even: bool = True
-) -> list[str]:
-    """Filters for a wanted size; 0 x 0 keeps the source's, one 0 keeps the aspect ratio.
+class PictureSize(Protocol):
+    """What the templates of all kinds of pictures have."""
 
-    With `open_sides` (ResolutionAdaptive open) width means the long side and height the short one, as shown.
-    `even` is for encoders that halve the colour planes.
-    """
-    if open_sides and portrait:
-        width, height = height, width
-    if even:
-        width, height = width // 2 * 2, height // 2 * 2
-    if not width and not height:
-        return [SQUARE, EVEN, "setsar=1"] if even else [SQUARE]
-    if not width or not height:
-        step = -2 if even else -1
-        return [SQUARE, f"scale={width or step}:{height or step}", "setsar=1"]
-    return [SQUARE, _filled(width, height, fill), "setsar=1"]
+    @property
+    def width(self) -> int:
+        """0 for that of the source."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """0 for that of the source."""
+        ...
+
+    @property
+    def resolution_adaptive(self) -> str:
+        """`open`: width is the long side."""
+        ...
 
 
-def _filled(width: int, height: int, fill: str) -> str:
-    fitted = f"scale={width}:{height}:force_original_aspect_ratio=decrease:force_divisible_by=2"
-    match fill:
-        case "stretch":
-            return f"scale={width}:{height}"
-        case "gauss":
-            return (
-                f"split[back][front];[back]scale={width}:{height}:force_original_aspect_ratio=increase,"
-                f"crop={width}:{height},gblur=sigma=20[blurred];[front]{fitted}[sharp];"
-                "[blurred][sharp]overlay=(W-w)/2:(H-h)/2"
-            )
-        case _:
-            colour = "white" if fill == "white" else "black"
-            return f"{fitted},pad={width}:{height}:(ow-iw)/2:(oh-ih)/2:color={colour}"
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """How a format is written: the last filters and the arguments."""
+
+    filters: tuple[str, ...]
+    arguments: tuple[str, ...]
+
+
+ENCODERS = {
+    "jpg": Encoder(_JPEG, ("-c:v", "mjpeg", "-q:v", "2")),
+    "png": Encoder(("format=rgb24",), ("-c:v", "png")),
+    "webp": Encoder(_WEBP, ("-c:v", "libwebp", "-q:v", "80")),
+}
+
+
+def frame_of(template: PictureSize, source: MediaMetaData, fill: str) -> Geometry:
+    """The size that a template asks for. Raises InvalidInput for a picture that no encoder takes."""
+    return placed(
+        template.width,
+        template.height,
+        source,
+        open_sides=template.resolution_adaptive == "open",
+        stretch=fill == "stretch",
+    )
+
+
+def look(frame: Geometry, source: MediaMetaData, fill: str) -> tuple[str, ...]:
+    """The filters that make of a decoded frame the picture that is wanted, in whatever pixel format that is then."""
+    return (*_colours(source), *frame_filters(frame, fill))
+
+
+def _colours(source: MediaMetaData) -> list[str]:
+    filters = []
+    video, facts = source.video, source.facts
+    pixel_format = facts.pixel_format if facts else ""
+    if facts and facts.interlaced:
+        filters.append(DEINTERLACE)
+    if video and video.hdr_type:
+        if not (video.color_primaries and video.color_space):
+            # zscale converts nothing that is not said to be something.
+            filters.append("setparams=color_primaries=bt2020:colorspace=bt2020nc")
+        filters.append(TONE_MAP)
+    elif pixel_format.startswith(_ALPHA):
+        filters.append(FLATTEN)
+    elif video and not video.color_space and pixel_format and not pixel_format.startswith(_RGB):
+        # What players take for granted.
+        hd = min(source.width, source.height) >= HD_HEIGHT and video.codec not in _STILL_CODECS
+        filters.append(f"setparams=colorspace={'bt709' if hd else 'smpte170m'}")
+    return filters

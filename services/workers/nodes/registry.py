@@ -7,8 +7,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from services.workers.media.ffmpeg import MediaTools, media_tools
+from services.workers.nodes.animated_graphics import AnimatedGraphics
 from services.workers.nodes.base import NodeKind
 from services.workers.nodes.errors import UnknownKind
+from services.workers.nodes.image_sprite import ImageSprite
 from services.workers.nodes.noop import Noop
 from services.workers.nodes.probe import Probe
 from services.workers.nodes.sample_snapshot import SampleSnapshot
@@ -30,6 +32,8 @@ def node_kinds(ffmpeg: Path | None = None, threads: int = 0) -> dict[str, NodeKi
         Transcode(tools),
         SnapshotByTime(tools),
         SampleSnapshot(tools),
+        ImageSprite(tools),
+        AnimatedGraphics(tools),
         Noop(),
     )
     kinds = {kind.name: kind for kind in own}

@@ -8,16 +8,19 @@ from typing import ClassVar
 from services.workers.media import pictures
 from services.workers.media.containers import IMAGE_TYPES
 from services.workers.media.ffmpeg import MediaTools
+from services.workers.media.picture import frame_of, look
+from services.workers.media.sampling import sample_times
+from services.workers.media.taking import Taker
 from services.workers.nodes.base import NodeContext, NodeOutcome, OutputFile
 from services.workers.nodes.errors import as_invalid_input
 from services.workers.nodes.place import Place, names_of, read_source
-from shared.model.failure import InvalidInput
 from shared.model.task import Lane
 from shared.mps.base import MpsModel
+from shared.mps.image_task import MAX_PICTURES
 from shared.mps.media import MediaMetaData, MediaSampleSnapshotItem
 from shared.mps.naming import OutputNames
 from shared.mps.presets import NO_OWN, OwnTemplates, sample_snapshot_template
-from shared.mps.snapshot import MAX_PICTURES, SAMPLED_PATH, SampleSnapshotTaskInput, SampleSnapshotTemplate
+from shared.mps.snapshot import SAMPLED_PATH, SampleSnapshotTaskInput, SampleSnapshotTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +29,10 @@ class SamplePlan:
 
     template: SampleSnapshotTemplate
     times: tuple[float, ...]
-    filters: str
+    interval_s: float
+    look: tuple[str, ...]
     keys: tuple[str, ...]
     shown_path: str
-
-
-def sample_times(template: SampleSnapshotTemplate, duration_s: float) -> list[float]:
-    """The moments: from 0, before the end, `SampleInterval` per cent or seconds apart.
-
-    A source without duration has one picture. Raises InvalidInput if there would be too many.
-    """
-    if duration_s <= 0:
-        return [0.0]
-    step_s = template.sample_interval * (duration_s / 100 if template.sample_type == "Percent" else 1.0)
-    # 10 % of 5.312 s, ten times, is a little less than 5.312 in floating point: count first.
-    count = (
-        -(-100 // template.sample_interval)
-        if template.sample_type == "Percent"
-        else max(int(-(-duration_s // step_s)), 1)
-    )
-    if count > MAX_PICTURES:
-        raise InvalidInput(f"the template makes {count} pictures of this source, more than {MAX_PICTURES}")
-    return [index * step_s for index in range(count)]
 
 
 def plan(
@@ -56,13 +41,15 @@ def plan(
     """Raises InvalidInput, SourceFileError, UnknownTemplate, NamingError."""
     template = sample_snapshot_template(params.definition, own)
     pictures.require_picture(source)
-    times = pictures.check_times(sample_times(template, source.duration), source)
+    asked = sample_times(template, source, MAX_PICTURES)
+    frame = frame_of(template, source, template.fill_type)
     path = params.output_object_path or SAMPLED_PATH
     return SamplePlan(
         template=template,
-        times=times,
-        filters=pictures.picture_filter(template, source),
-        keys=tuple(names.key("OutputObjectPath", path, template.format, index) for index in range(len(times))),
+        times=pictures.check_times(asked, source),
+        interval_s=template.interval_s(source.duration),
+        look=look(frame, source, template.fill_type),
+        keys=tuple(names.key("OutputObjectPath", path, template.format, index) for index in range(len(asked))),
         shown_path=names.shown(path, template.format),
     )
 
@@ -90,16 +77,13 @@ class SampleSnapshot:
         folder = context.scratch / "pictures"
         folder.mkdir()
         extension = work.template.format
-        files = await pictures.take(
+        taker = Taker(
             self._tools,
-            path,
-            source,
+            pictures.Wanted(path, source, work.look, extension, self._tools.threads),
             folder,
-            work.times,
-            work.filters,
-            extension,
             lambda count: context.report_progress(100 * count / len(work.times)),
         )
+        files = await taker.every(work.interval_s, work.times)
         payload = MediaSampleSnapshotItem(
             definition=params.definition,
             sample_type=work.template.sample_type,

@@ -8,6 +8,8 @@ from typing import ClassVar
 from services.workers.media import pictures
 from services.workers.media.containers import IMAGE_TYPES
 from services.workers.media.ffmpeg import MediaTools
+from services.workers.media.picture import frame_of, look
+from services.workers.media.taking import Taker
 from services.workers.nodes.base import NodeContext, NodeOutcome, OutputFile
 from services.workers.nodes.errors import as_invalid_input
 from services.workers.nodes.place import Place, names_of, read_source
@@ -25,7 +27,7 @@ class SnapshotPlan:
 
     asked: tuple[float, ...]
     times: tuple[float, ...]
-    filters: str
+    look: tuple[str, ...]
     extension: str
     keys: tuple[str, ...]
     shown_path: str
@@ -37,11 +39,12 @@ def plan(
     """Raises InvalidInput (also for a time beyond the end), SourceFileError, UnknownTemplate, NamingError."""
     template = snapshot_by_time_template(params.definition, own)
     asked = tuple(round(offset.seconds(source.duration), 3) for offset in params.offsets)
+    times = pictures.check_times(asked, source)
     path = params.output_object_path or BY_TIME_PATH
     return SnapshotPlan(
         asked=asked,
-        times=pictures.check_times(asked, source),
-        filters=pictures.picture_filter(template, source),
+        times=times,
+        look=look(frame_of(template, source, template.fill_type), source, template.fill_type),
         extension=template.format,
         keys=tuple(names.key("OutputObjectPath", path, template.format, index) for index in range(len(asked))),
         shown_path=names.shown(path, template.format),
@@ -70,16 +73,13 @@ class SnapshotByTime:
         place.check(task, work.keys)
         folder = context.scratch / "pictures"
         folder.mkdir()
-        files = await pictures.take(
+        taker = Taker(
             self._tools,
-            path,
-            source,
+            pictures.Wanted(path, source, work.look, work.extension, self._tools.threads),
             folder,
-            work.times,
-            work.filters,
-            work.extension,
             lambda count: context.report_progress(100 * count / len(work.times)),
         )
+        files = await taker.at(work.times)
         payload = MediaSnapshotByTimeOffsetItem(
             definition=params.definition,
             pic_info_set=[

@@ -5,6 +5,10 @@ from shared.mps.presets.catalogue import Catalogue as Catalogue
 from shared.mps.presets.catalogue import OwnTemplates as OwnTemplates
 from shared.mps.presets.catalogue import Reference as Reference
 from shared.mps.presets.catalogue import UnknownTemplate as UnknownTemplate
+from shared.mps.presets.images import ANIMATED_GRAPHICS as ANIMATED_GRAPHICS
+from shared.mps.presets.images import IMAGE_SPRITE as IMAGE_SPRITE
+from shared.mps.presets.images import animated_graphics_template as animated_graphics_template
+from shared.mps.presets.images import image_sprite_template as image_sprite_template
 from shared.mps.presets.registry import CATALOGUES as CATALOGUES
 from shared.mps.presets.registry import PARAMETERS as PARAMETERS
 from shared.mps.presets.registry import check_templates as check_templates

@@ -11,8 +11,11 @@ from typing import Any
 
 from shared.model.pipeline import RULES
 from shared.model.template import TemplateKind
+from shared.mps.animated_graphics import AnimatedGraphicTaskInput
 from shared.mps.base import MpsModel
+from shared.mps.image_sprite import ImageSpriteTaskInput
 from shared.mps.presets.catalogue import NO_OWN, Catalogue, OwnTemplates, Reference
+from shared.mps.presets.images import ANIMATED_GRAPHICS_TEMPLATES, IMAGE_SPRITE_TEMPLATES
 from shared.mps.presets.snapshots import SAMPLE_SNAPSHOT_TEMPLATES, SNAPSHOT_BY_TIME_TEMPLATES
 from shared.mps.presets.transcode import TRANSCODE_TEMPLATES, resolve
 from shared.mps.rules import ExecRulesTask
@@ -23,6 +26,8 @@ PARAMETERS: Mapping[str, type[MpsModel]] = {
     "transcode": TranscodeTaskInput,
     "snapshot_by_time": SnapshotByTimeOffsetTaskInput,
     "sample_snapshot": SampleSnapshotTaskInput,
+    "image_sprite": ImageSpriteTaskInput,
+    "animated_graphics": AnimatedGraphicTaskInput,
     RULES: ExecRulesTask,
 }
 """The parameter model of each node kind that the API can make."""
@@ -33,6 +38,8 @@ CATALOGUES: Mapping[TemplateKind, Catalogue[Any]] = {
         TRANSCODE_TEMPLATES,
         SNAPSHOT_BY_TIME_TEMPLATES,
         SAMPLE_SNAPSHOT_TEMPLATES,
+        IMAGE_SPRITE_TEMPLATES,
+        ANIMATED_GRAPHICS_TEMPLATES,
     )
 }
 """The templates of each kind that this version has."""
@@ -48,6 +55,10 @@ def references(params: MpsModel) -> Iterator[Reference]:
             yield Reference(TemplateKind.SNAPSHOT_BY_TIME, params.definition)
         case SampleSnapshotTaskInput():
             yield Reference(TemplateKind.SAMPLE_SNAPSHOT, params.definition)
+        case ImageSpriteTaskInput():
+            yield Reference(TemplateKind.IMAGE_SPRITE, params.definition)
+        case AnimatedGraphicTaskInput():
+            yield Reference(TemplateKind.ANIMATED_GRAPHICS, params.definition)
         case _:
             return
 
