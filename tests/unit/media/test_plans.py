@@ -6,21 +6,19 @@ from typing import Any
 
 import pytest
 
-from services.workers.media import hls, pictures
+from services.workers.media import hls
 from services.workers.media.codecs import audio_codecs, video_codecs
 from services.workers.media.effects import Effects
 from services.workers.media.ffmpeg import FORMATS, failure, source
 from services.workers.media.filtergraph import Overlay
-from services.workers.media.picture import size_filters
 from services.workers.media.process import Ended
 from services.workers.media.verify import check_duration
-from services.workers.nodes import sample_snapshot, snapshot_by_time, transcode
+from services.workers.nodes import transcode
 from services.workers.scratch import ScratchFull
-from shared.model.failure import ErrCode, InternalError, InvalidInput, NodeError, SourceFileError
+from shared.model.failure import InternalError, InvalidInput, NodeError, SourceFileError
 from shared.mps.media import MediaAudioStreamItem, MediaMetaData, MediaVideoStreamItem
 from shared.mps.naming import OutputNames
 from shared.mps.presets import TRANSCODE, resolve
-from shared.mps.snapshot import SampleSnapshotTaskInput, SampleSnapshotTemplate, SnapshotByTimeOffsetTaskInput
 from shared.mps.transcode import TranscodeTaskInput
 
 NAMES = OutputNames("in/clip.mov", 0, "/out/")
@@ -166,20 +164,6 @@ def test_a_rotated_source_is_portrait() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "open_sides", "filters"),
-    [
-        ((0, 0), True, "scale=trunc(iw/2)*2:trunc(ih/2)*2"),
-        ((640, 0), True, "scale=640:-2"),
-        ((641, 0), True, "scale=640:-2"),
-        ((0, 360), False, "scale=-2:360"),
-    ],
-)
-def test_sizes(size: tuple[int, int], open_sides: bool, filters: str) -> None:
-    found = size_filters(*size, open_sides=open_sides, fill="black", portrait=False)
-    assert found == ["scale='round(iw*clip(sar,0.1,10))':ih,setsar=1", filters, "setsar=1"]
-
-
-@pytest.mark.parametrize(
     ("start", "end", "before", "length", "expected"),
     [
         (0, 0, (), None, 10.0),
@@ -202,46 +186,6 @@ def test_copies_must_fit_the_container() -> None:
     with pytest.raises(InvalidInput, match="prores cannot be copied into mp4"):
         planned({"Container": "mp4", "RemoveAudio": 1, "VideoTemplate": copy}, odd)
     assert planned({"Container": "mkv", "RemoveAudio": 1, "VideoTemplate": copy}, odd).copied
-
-
-def test_snapshot_times() -> None:
-    params = SnapshotByTimeOffsetTaskInput(definition=10, ext_time_offset_set=["3.5s", "10%", "100%"])
-    work = snapshot_by_time.plan(params, media(), NAMES)
-    assert work.asked == (3.5, 1.0, 10.0)
-    assert list(work.times) == pytest.approx([3.5, 1.0, 9.899])
-    assert work.keys[2] == "out/clip_snapshotByTimeOffset_0_2.jpg"
-    with pytest.raises(InvalidInput) as refused:
-        snapshot_by_time.plan(SnapshotByTimeOffsetTaskInput(definition=10, ext_time_offset_set=["11s"]), media(), NAMES)
-    assert refused.value.failure.code is ErrCode.INVALID_TIME_OFFSET
-
-
-@pytest.mark.parametrize(
-    ("sample", "duration", "times"),
-    [
-        (("Percent", 10), 5.312, [index * 0.5312 for index in range(10)]),
-        (("Percent", 30), 10, [0, 3, 6, 9]),
-        (("Percent", 100), 10, [0]),
-        (("Time", 3), 10, [0, 3, 6, 9]),
-        (("Time", 5), 10, [0, 5]),
-        (("Time", 60), 10, [0]),
-        (("Percent", 10), 0, [0]),
-    ],
-)
-def test_sampled_times(sample: tuple[Any, int], duration: float, times: list[float]) -> None:
-    template = SampleSnapshotTemplate(sample_type=sample[0], sample_interval=sample[1])
-    assert sample_snapshot.sample_times(template, duration) == pytest.approx(times)
-
-
-def test_samples_are_numbered() -> None:
-    work = sample_snapshot.plan(SampleSnapshotTaskInput(definition=10), media(), NAMES)
-    assert work.keys == tuple(f"out/clip_sampleSnapshot_0_{index}.jpg" for index in range(10))
-
-
-def test_pictures_jump_to_their_times(tmp_path: Any) -> None:
-    found = pictures.arguments(tmp_path / "in.mp4", {0: 0.0, 7: 3.5}, "null", "jpg")
-    assert found.count("-protocol_whitelist") == 2
-    assert found[found.index("file:picture-7.jpg") - 20 :].count("1:V:0") == 1
-    assert [found[index + 1] for index, name in enumerate(found) if name == "-ss"] == ["3.500"]
 
 
 def test_sources_are_opened_with_both_white_lists(tmp_path: Any) -> None:

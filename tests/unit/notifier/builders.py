@@ -36,6 +36,8 @@ METADATA = {
 TRANSCODE = {"Definition": 100020}
 SAMPLES = {"Definition": 10}
 TIMES = {"Definition": 10, "ExtTimeOffsetSet": ["0s", "50%"]}
+SPRITE = {"Definition": 10}
+MOVING = {"Definition": 20000, "StartTimeOffset": 1.0, "EndTimeOffset": 4.0}
 RESULTS: Mapping[str, NodeResult] = {
     "transcode": NodeResult(
         echo={**TRANSCODE, "OutputStorage": STORAGE, "OutputObjectPath": "/out/clip_transcode_100020.mp4"},
@@ -70,6 +72,39 @@ RESULTS: Mapping[str, NodeResult] = {
             ],
         },
     ),
+    "image_sprite": NodeResult(
+        echo={
+            **SPRITE,
+            "OutputStorage": STORAGE,
+            "OutputObjectPath": "/out/clip_imageSprite_10_{number}.jpg",
+            "WebVttObjectName": "/out/clip_imageSprite_10.vtt",
+        },
+        payload={
+            "Definition": 10,
+            "Height": 80,
+            "Width": 142,
+            "TotalCount": 2,
+            "ImagePathSet": ["/out/clip_imageSprite_10_0.jpg"],
+            "WebVttPath": "/out/clip_imageSprite_10.vtt",
+            "Storage": STORAGE,
+        },
+    ),
+    "animated_graphics": NodeResult(
+        echo={**MOVING, "OutputStorage": STORAGE, "OutputObjectPath": "/out/clip_animatedGraphic_20000.gif"},
+        payload={
+            "Storage": STORAGE,
+            "Path": "/out/clip_animatedGraphic_20000.gif",
+            "Definition": 20000,
+            "Container": "gif",
+            "Height": 720,
+            "Width": 1280,
+            "Bitrate": 9637523,
+            "Size": 3614071,
+            "Md5": "af2342475551030d89fabe942cb71aed",
+            "StartTimeOffset": 1.0,
+            "EndTimeOffset": 4.0,
+        },
+    ),
 }
 DAMAGED = Failure(code=ErrCode.SOURCE_FILE, message="source is damaged")
 LATE = Failure(code=ErrCode.INVALID_TIME_OFFSET, message="start offset is beyond the end of the source")
@@ -85,9 +120,19 @@ def notification(
     return Notification(sink=sink, mode=mode, target=target, key=key)
 
 
-def requested(told: Notification | None = None, run_id: str = RUN_ID, **extra: Any) -> Run:
-    """input -> transcode -> snapshots at times -> output, and input -> sample snapshots -> output."""
-    nodes = (
+PICTURE_NODES = (
+    Node(kind="input", successors=(1, 2)),
+    Node(kind="image_sprite", params=SPRITE, successors=(3,)),
+    Node(kind="animated_graphics", params=MOVING, successors=(3,)),
+    Node(kind="output"),
+)
+
+
+def requested(
+    told: Notification | None = None, run_id: str = RUN_ID, nodes: tuple[Node, ...] = (), **extra: Any
+) -> Run:
+    """input -> transcode -> snapshots at times -> output, and input -> sample snapshots -> output, or other nodes."""
+    nodes = nodes or (
         Node(kind="input", successors=(1, 2)),
         Node(kind="transcode", params=TRANSCODE, successors=(3,)),
         Node(kind="sample_snapshot", params=SAMPLES, successors=(4,)),

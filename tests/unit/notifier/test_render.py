@@ -14,7 +14,18 @@ from tencentcloud.mps.v20190612 import models
 from shared.model.run import NodeState, Run
 from shared.model.task import Lane, OutputTarget, Task
 from shared.mps.render import schedule_event, schedule_task
-from tests.unit.notifier.builders import DAMAGED, KEY, LATE, SOURCE, START, Story, requested, whole_story, with_node
+from tests.unit.notifier.builders import (
+    DAMAGED,
+    KEY,
+    LATE,
+    PICTURE_NODES,
+    SOURCE,
+    START,
+    Story,
+    requested,
+    whole_story,
+    with_node,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -28,7 +39,18 @@ def source_story() -> Story:
     return Story(requested()).started().failed(0, DAMAGED, 1, 2, 3).finished()
 
 
-STORIES = {"succeeded": whole_story(requested()), "node-failed": broken_story(), "source-failed": source_story()}
+def picture_story() -> Story:
+    """A sprite and a moving picture."""
+    run = requested(nodes=PICTURE_NODES)
+    return Story(run).started().succeeded(0, 1, 2).succeeded(1).succeeded(2).finished()
+
+
+STORIES = {
+    "pictures": picture_story(),
+    "succeeded": whole_story(requested()),
+    "node-failed": broken_story(),
+    "source-failed": source_story(),
+}
 EVENTS = [(name, sequence) for name, story in STORIES.items() for sequence in range(1, story.run.sequence + 1)]
 
 
