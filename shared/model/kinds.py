@@ -59,6 +59,7 @@ _TRAITS = {
     "sample_snapshot": KindTraits(Lane.MEDIA),
     "image_sprite": KindTraits(Lane.MEDIA),
     "animated_graphics": KindTraits(Lane.MEDIA),
+    "quality_control": KindTraits(Lane.MEDIA),
 }
 
 

@@ -54,6 +54,15 @@ ACTIVITIES = (
         False,
         True,
     ),
+    ActivityNames(
+        "quality_control",
+        "action-AIQualityControl",
+        "QualityControlTask",
+        "AiQualityControl",
+        "QualityControlTask",
+        True,
+        False,
+    ),
     ActivityNames(RULES, "action-exec-rules", "ExecRulesTask", "ExecRules", "ExecRuleTask", False, False, False),
 )
 """The kinds of node that this version can run."""
@@ -67,7 +76,6 @@ KNOWN_UNSUPPORTED = frozenset(
         "action-aiReview",
         "action-AIAnalysis",
         "action-AIRecognition",
-        "action-AIQualityControl",
         "action-SmartSubtitles",
         "action-SmartErase",
     }

@@ -14,6 +14,8 @@ from shared.conditions.syntax import quoted
 from shared.model.pipeline import Node
 from shared.mps import quality
 from shared.mps.base import MpsModel
+from shared.mps.not_yet import NOT_YET
+from shared.mps.quality_control import CHECKED
 from shared.mps.scope import ROOTS, ancestors
 
 MAX_RULES = 100
@@ -22,6 +24,7 @@ MAX_EXPLANATION = 1000
 """Characters of what a choice says about itself; it is kept in the run."""
 
 _VALUE = re.compile(r"\s*(>=|<=|==|!=|>|<)?\s*(.*?)\s*", re.DOTALL)
+_NEVER_FOUND = quality.ITEMS - CHECKED
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 
 Indexes = list[Annotated[int, Field(ge=0)]]
@@ -196,6 +199,10 @@ def check_rules(task: ExecRulesTask, node: int, nodes: Sequence[Node], before: C
                 check(expression, nodes={*before, *names}, roots=ROOTS)
             except ExpressionError as error:
                 raise ValueError(f"{field}.{member} (rule {rule.id!r}): {error}") from None
+            never_found = next((path.root for path in expression.paths if path.root in _NEVER_FOUND), None)
+            if never_found:
+                # Its value would be 0, which reads as "looked for and not found".
+                raise ValueError(f"{field}.{member} (rule {rule.id!r}): {never_found} {NOT_YET}")
             asked = next((path.root for path in expression.paths if path.root in quality.SHAPES), None)
             if asked and not measured:
                 reason = f"{asked} needs a quality-control node before this one"

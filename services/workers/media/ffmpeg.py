@@ -79,8 +79,11 @@ async def call(
     arguments: Sequence[str],
     folder: Path,
     on_time: Callable[[float], None] = lambda _: None,
+    *,
+    pass_fds: Sequence[int] = (),
 ) -> str:
-    """Runs ffmpeg in `folder`; `on_time` gets the seconds of output written so far, growing.
+    """Runs ffmpeg in `folder`; `on_time` gets the seconds of output written so far, growing. It can write to the
+    descriptors `pass_fds` as `pipe:N`.
 
     Returns the end of what it complained about (it may have succeeded all the same). Raises NodeError if it failed.
     """
@@ -98,7 +101,7 @@ async def call(
         "0.5",
         *_filter_threads(tools.threads),
     ]
-    ended = await run([str(tools.ffmpeg), *prefix, *arguments], folder, watch.line, tools.limits)
+    ended = await run([str(tools.ffmpeg), *prefix, *arguments], folder, watch.line, tools.limits, pass_fds=pass_fds)
     if ended.returncode != 0:
         raise failure(ended)
     return ended.errors

@@ -65,10 +65,13 @@ async def run(
     folder: Path,
     on_line: Callable[[str], bool],
     limits: Limits,
+    *,
+    pass_fds: Sequence[int] = (),
 ) -> Ended:
     """Runs a program in `folder` and waits for its end.
 
-    `on_line` gets each line of its standard output and says whether it is a sign of life. Raises ProcessTimeout.
+    `on_line` gets each line of its standard output and says whether it is a sign of life. The descriptors `pass_fds`
+    stay open in it. Raises ProcessTimeout.
     Whatever happens, also on cancellation, the whole process group is gone and reaped when this returns.
     """
     process = await asyncio.create_subprocess_exec(
@@ -86,6 +89,7 @@ async def run(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
+        pass_fds=pass_fds,
     )
     watch = _Watch(on_line)
     readers = [asyncio.create_task(watch.read_output(process)), asyncio.create_task(watch.read_errors(process))]

@@ -13,6 +13,7 @@ from services.workers.nodes.errors import UnknownKind
 from services.workers.nodes.image_sprite import ImageSprite
 from services.workers.nodes.noop import Noop
 from services.workers.nodes.probe import Probe
+from services.workers.nodes.quality_control import QualityControl
 from services.workers.nodes.sample_snapshot import SampleSnapshot
 from services.workers.nodes.snapshot_by_time import SnapshotByTime
 from services.workers.nodes.transcode import Transcode
@@ -34,6 +35,7 @@ def node_kinds(ffmpeg: Path | None = None, threads: int = 0) -> dict[str, NodeKi
         SampleSnapshot(tools),
         ImageSprite(tools),
         AnimatedGraphics(tools),
+        QualityControl(tools),
         Noop(),
     )
     kinds = {kind.name: kind for kind in own}

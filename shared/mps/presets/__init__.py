@@ -9,6 +9,8 @@ from shared.mps.presets.images import ANIMATED_GRAPHICS as ANIMATED_GRAPHICS
 from shared.mps.presets.images import IMAGE_SPRITE as IMAGE_SPRITE
 from shared.mps.presets.images import animated_graphics_template as animated_graphics_template
 from shared.mps.presets.images import image_sprite_template as image_sprite_template
+from shared.mps.presets.quality_control import QUALITY_CONTROL as QUALITY_CONTROL
+from shared.mps.presets.quality_control import quality_control_template as quality_control_template
 from shared.mps.presets.registry import CATALOGUES as CATALOGUES
 from shared.mps.presets.registry import PARAMETERS as PARAMETERS
 from shared.mps.presets.registry import check_templates as check_templates

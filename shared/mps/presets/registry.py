@@ -16,8 +16,10 @@ from shared.mps.base import MpsModel
 from shared.mps.image_sprite import ImageSpriteTaskInput
 from shared.mps.presets.catalogue import NO_OWN, Catalogue, OwnTemplates, Reference
 from shared.mps.presets.images import ANIMATED_GRAPHICS_TEMPLATES, IMAGE_SPRITE_TEMPLATES
+from shared.mps.presets.quality_control import QUALITY_CONTROL_TEMPLATES
 from shared.mps.presets.snapshots import SAMPLE_SNAPSHOT_TEMPLATES, SNAPSHOT_BY_TIME_TEMPLATES
 from shared.mps.presets.transcode import TRANSCODE_TEMPLATES, resolve
+from shared.mps.quality_control import AiQualityControlTaskInput
 from shared.mps.rules import ExecRulesTask
 from shared.mps.snapshot import SampleSnapshotTaskInput, SnapshotByTimeOffsetTaskInput
 from shared.mps.transcode import TranscodeTaskInput
@@ -28,6 +30,7 @@ PARAMETERS: Mapping[str, type[MpsModel]] = {
     "sample_snapshot": SampleSnapshotTaskInput,
     "image_sprite": ImageSpriteTaskInput,
     "animated_graphics": AnimatedGraphicTaskInput,
+    "quality_control": AiQualityControlTaskInput,
     RULES: ExecRulesTask,
 }
 """The parameter model of each node kind that the API can make."""
@@ -40,6 +43,7 @@ CATALOGUES: Mapping[TemplateKind, Catalogue[Any]] = {
         SAMPLE_SNAPSHOT_TEMPLATES,
         IMAGE_SPRITE_TEMPLATES,
         ANIMATED_GRAPHICS_TEMPLATES,
+        QUALITY_CONTROL_TEMPLATES,
     )
 }
 """The templates of each kind that this version has."""
@@ -59,6 +63,8 @@ def references(params: MpsModel) -> Iterator[Reference]:
             yield Reference(TemplateKind.IMAGE_SPRITE, params.definition)
         case AnimatedGraphicTaskInput():
             yield Reference(TemplateKind.ANIMATED_GRAPHICS, params.definition)
+        case AiQualityControlTaskInput():
+            yield Reference(TemplateKind.QUALITY_CONTROL, params.definition)
         case _:
             return
 
