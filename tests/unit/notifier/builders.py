@@ -189,10 +189,10 @@ class Story:
         self._queue(0)
         return self
 
-    def succeeded(self, index: int, *then: int) -> Story:
+    def succeeded(self, index: int, *then: int, result: NodeResult | None = None) -> Story:
         kind = self.run.nodes[index].kind
         sequence = self._event(RunEventType.NODE_SUCCEEDED, node=index, attempt=1)
-        result = NodeResult(metadata=METADATA) if kind == "input" else RESULTS[kind]
+        result = result or (NodeResult(metadata=METADATA) if kind == "input" else RESULTS[kind])
         times = {"started_at": self.now - timedelta(seconds=1), "finished_at": self.now}
         self._set(index, state=NodeState.SUCCEEDED, sequence=sequence, result=result, **times)
         if kind == "input":

@@ -109,7 +109,7 @@ def read(lines: Iterable[str]) -> Iterator[Sample]:
     for line in lines:
         if line.startswith("frame:"):
             if at_s is not None:
-                yield Sample(at_s, values)
+                yield Sample(at_s, blocks.undone(values))
             at_s, values = _time(line), {}
             if line.startswith("frame:0 "):
                 blocks = _OfEach()
@@ -117,26 +117,28 @@ def read(lines: Iterable[str]) -> Iterator[Sample]:
             name, _, text = line.strip().partition("=")
             number = _number(text)
             if number is not None:
-                values[name.removeprefix("lavfi.")] = blocks.next(number) if name == "lavfi.block" else number
+                values[name.removeprefix("lavfi.")] = number
     if at_s is not None:
-        yield Sample(at_s, values)
+        yield Sample(at_s, blocks.undone(values))
 
 
 class _OfEach:
     """blockdetect writes the mean of all frames since it was made, not the frame's own value; this undoes it. A frame
-    without edges does not count in the mean, which then stays exactly what it was."""
+    of one colour does not count in that mean, which then stays what it was; blurdetect finds no edge in it either."""
 
     def __init__(self) -> None:
         self._count = 0
-        self._mean = math.nan
+        self._mean = 0.0
 
-    def next(self, mean: float) -> float:
-        if math.isnan(mean) or mean == self._mean:
-            return math.nan
-        before = self._count * self._mean if self._count else 0.0
-        self._count += 1
-        self._mean = mean
-        return max(self._count * mean - before, 0.0)
+    def undone(self, values: dict[str, float]) -> dict[str, float]:
+        mean = values.get("block", math.nan)
+        if math.isnan(mean):
+            return values
+        if mean == self._mean and math.isnan(values.get("blur", math.nan)):
+            return {**values, "block": math.nan}
+        before = self._count * self._mean
+        self._count, self._mean = self._count + 1, mean
+        return {**values, "block": max(self._count * mean - before, 0.0)}
 
 
 def _time(line: str) -> float | None:
