@@ -20,6 +20,7 @@ ReelwayError
 │   └── TooManyTemplates, TemplateTooLarge
 ├── shared.mps.naming.NamingError                            an output path that cannot be used
 ├── shared.mps.presets.catalogue.UnknownTemplate             a template that does not exist
+├── shared.mps.presets.catalogue.TemplateMisfit              parameters that do not fit the template they name
 ├── services.api.domain.errors.ApiError                      what a caller of the API did wrong
 ├── services.api.domain.problems.Problem                     what a caller of the REST interface did wrong
 ├── services.local.errors.LocalError                         what can stop the launcher; its tree is there

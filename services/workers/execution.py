@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import structlog
 
+from services.workers.beside import find_beside
 from services.workers.early import EarlyOutputs
 from services.workers.leftovers import Leftovers
 from services.workers.nodes.base import NodeKind, NodeOutcome, OutputFile
@@ -47,11 +48,15 @@ class _Context:
     task: Task
     scratch: Path
     fetch: Callable[[], Awaitable[Path]]
+    fetch_other: Callable[[str, str, int], Awaitable[Path]]
     early: EarlyOutputs
     progress: float = 0.0
 
     async def fetch_source(self) -> Path:
         return await self.fetch()
+
+    async def fetch_object(self, bucket: str, key: str, limit_bytes: int) -> Path:
+        return await self.fetch_other(bucket, key, limit_bytes)
 
     def report_progress(self, percent: float) -> None:
         # 100 is for the end: outputs are still to be uploaded.
@@ -139,8 +144,15 @@ class Execution:
             async def fetch() -> Path:
                 return await self._read(lambda: stack.enter_async_context(self._cache.local(task.source)))
 
+            async def fetch_other(bucket: str, key: str, limit_bytes: int) -> Path:
+                found = await find_beside(
+                    self._objects, bucket, key, limit_bytes=limit_bytes, patience_s=self._patience_s
+                )
+                return await self._read(lambda: stack.enter_async_context(self._cache.local(found)))
+
             early = EarlyOutputs(self._outputs, task, written)
-            outcome = await self._work(kind, _Context(task, folder, fetch, early), on_progress)
+            context = _Context(task, folder, fetch, fetch_other, early)
+            outcome = await self._work(kind, context, on_progress)
             fault_point("worker.after_execute")
             return await self._outputs.store(task, outcome, written)
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from shared.mps.audio_template import AudioTemplateInfo as AudioTemplateInfo
 from shared.mps.audio_template import AudioTemplateInfoForUpdate as AudioTemplateInfoForUpdate
 from shared.mps.base import MpsModel
+from shared.mps.mosaic import MosaicSet
 from shared.mps.naming import NUMBER_VARIABLES, PLAIN_VARIABLES, NamingError, NumberFormat, check_path
 from shared.mps.not_yet import NOT_YET
 from shared.mps.not_yet import NotYet as NotYet
@@ -20,6 +21,7 @@ from shared.mps.storage import TaskOutputStorage
 from shared.mps.video_template import AUTO_BFRAMES, AUTO_COMPRESS, AUTO_VCRF, Switch
 from shared.mps.video_template import VideoTemplateInfo as VideoTemplateInfo
 from shared.mps.video_template import VideoTemplateInfoForUpdate as VideoTemplateInfoForUpdate
+from shared.mps.watermark import WatermarkSet
 
 TRANSCODE_PATH = "{inputName}_transcode_{definition}.{format}"
 SEGMENT_PATH = "{inputName}_transcode_{definition}_{number}.{format}"
@@ -241,9 +243,9 @@ class TranscodeTaskInput(MpsModel):
     definition: int = Field(ge=0)
     raw_parameter: RawTranscodeParameter | None = None
     override_parameter: OverrideTranscodeParameter | None = None
-    watermark_set: NotYet = None
+    watermark_set: WatermarkSet | None = None
     blind_watermark: NotYet = None
-    mosaic_set: NotYet = None
+    mosaic_set: MosaicSet | None = None
     start_time_offset: float | None = Field(default=None, allow_inf_nan=False)
     end_time_offset: float | None = Field(default=None, allow_inf_nan=False)
     output_storage: TaskOutputStorage | None = None
@@ -291,8 +293,8 @@ class TranscodeTaskInput(MpsModel):
     def echo(self, storage: TaskOutputStorage, path: str, segment: str) -> dict[str, Any]:
         """`Input` of the result: defaults filled in, paths rendered (MPS_EVENTS §7.1)."""
         return self.to_wire() | {
-            "WatermarkSet": [],
-            "MosaicSet": [],
+            "WatermarkSet": [mark.echo() for mark in self.watermark_set or ()],
+            "MosaicSet": [area.echo() for area in self.mosaic_set or ()],
             "StartTimeOffset": self.start_time_offset or 0,
             "EndTimeOffset": self.end_time_offset or 0,
             "OutputStorage": storage.to_wire(),

@@ -12,12 +12,13 @@ from services.api.domain.errors import ApiError, invalid, missing, not_supported
 from services.api.domain.extensions import check_choices, check_extensions, read_extension
 from services.api.domain.outputs import NodeParameters
 from services.api.domain.parsing import parse, refusal
-from services.api.domain.storage import BucketUse, read_output
+from services.api.domain.storage import BucketUse, read_input, read_output
 from shared.model.graph import GraphError, check_graph
 from shared.model.pipeline import INPUT, OUTPUT, Node, predecessors
 from shared.mps.extension import ActivityExtension
+from shared.mps.extra_input import extra_inputs
 from shared.mps.kinds import BY_ACTIVITY, BY_KIND, KNOWN_UNSUPPORTED
-from shared.mps.presets import NO_OWN, PARAMETERS, OwnTemplates, UnknownTemplate, check_templates
+from shared.mps.presets import NO_OWN, PARAMETERS, OwnTemplates, TemplateMisfit, UnknownTemplate, check_templates
 from shared.mps.schedule import Activity
 
 _ENDS = frozenset({INPUT, OUTPUT})
@@ -50,6 +51,8 @@ def read_activities(activities: Sequence[Activity], tenant: str, region: str, ow
         nodes.append(Node(kind=kind, params=found.params.to_wire_as_given(), successors=successors, **more))
         parameters.append(found)
         buckets += used
+        for path, info in extra_inputs(found.params):
+            buckets.append(read_input(info, tenant, f"{found.field}.{path}").bucket)
     try:
         check_graph(nodes)
     except GraphError as error:
@@ -87,6 +90,8 @@ def _read(activity: Activity, index: int, field: str, own: OwnTemplates) -> tupl
         check_templates(params, own)
     except UnknownTemplate as error:
         raise invalid(f"{field}.{error.field}", str(error), "Definition") from None
+    except TemplateMisfit as error:
+        raise invalid(f"{field}.{error.field}", error.rule) from None
     except ValidationError as error:
         raise refusal(error, f"{field}.OverrideParameter") from None
     return names.kind, NodeParameters(index, field, params)

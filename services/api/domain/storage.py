@@ -110,19 +110,19 @@ def read_trigger_place(trigger: WorkflowTrigger, tenant: str) -> TriggerPlace:
             raise invalid("Trigger.Type", "must be CosFileUpload or AwsS3FileUpload")
 
 
-def read_input(info: MediaInputInfo, tenant: str) -> InputPlace:
-    """The object that ProcessMedia names. Raises ApiError."""
+def read_input(info: MediaInputInfo, tenant: str, at: str = "InputInfo") -> InputPlace:
+    """The object that a request names at the wire path `at`. Raises ApiError."""
     if info.type == COS and info.cos_input_info is not None:
-        cos, field = info.cos_input_info, "InputInfo.CosInputInfo"
+        cos, field = info.cos_input_info, f"{at}.CosInputInfo"
         check_cos_bucket(cos.bucket, f"{field}.Bucket", tenant)
         check_region(cos.region, f"{field}.Region")
         key = normalise_key(cos.object, f"{field}.Object")
         return InputPlace(COS, BucketUse(cos.bucket, f"{field}.Bucket"), cos.region, key, f"{field}.Object")
     if info.type == S3 and info.s3_input_info is not None:
-        s3, field = info.s3_input_info, "InputInfo.S3InputInfo"
+        s3, field = info.s3_input_info, f"{at}.S3InputInfo"
         refuse_own_keys(f"{field}.S3SecretId", s3.s3_secret_id, s3.s3_secret_key)
         check_s3_bucket(s3.s3_bucket, f"{field}.S3Bucket", tenant)
         check_region(s3.s3_region, f"{field}.S3Region")
         key = normalise_key(s3.s3_object, f"{field}.S3Object")
         return InputPlace(S3, BucketUse(s3.s3_bucket, f"{field}.S3Bucket"), s3.s3_region, key, f"{field}.S3Object")
-    raise invalid("InputInfo.Type", f"{info.type} inputs are not supported by this version")
+    raise invalid(f"{at}.Type", f"{info.type} inputs are not supported by this version")

@@ -26,8 +26,8 @@ class Effects:
     """On the picture in its final size, before anything is drawn on it: sharpening, colour."""
     mosaics: tuple[str, ...] = ()
     """Areas made unrecognisable."""
-    overlays: tuple[Overlay, ...] = ()
-    """Watermarks, the lowest first."""
+    overlays: tuple[Overlay | str, ...] = ()
+    """Watermarks, the lowest first; a text is a filter that draws on the picture."""
     subtitles: tuple[str, ...] = ()
     """Burnt into the picture, on top of everything."""
     before_mix: tuple[str, ...] = ()

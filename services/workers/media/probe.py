@@ -44,12 +44,15 @@ _CRASHES = frozenset(
 _HDR = {"smpte2084": "hdr10", "arib-std-b67": "hlg"}
 
 
-async def probe(path: Path) -> MediaMetaData:
-    """Metadata of an untrusted file. Raises SourceFileError if it is no media that can be decoded."""
+async def probe(path: Path, demuxer: str = "") -> MediaMetaData:
+    """Metadata of an untrusted file, read as `demuxer` says or as it looks.
+
+    Raises SourceFileError if it is no media that can be decoded.
+    """
     size_bytes = (await asyncio.to_thread(path.stat)).st_size
     if size_bytes == 0:
         raise SourceFileError("the source is empty: it has 0 bytes")
-    facts = await _facts(path, FORMATS, PROBE_LIMITS)
+    facts = await _facts(path, FORMATS, PROBE_LIMITS, demuxer)
     if "error" in facts:
         raise SourceFileError(f"the source cannot be read as media: {str(facts['error'])[:200]}")
     data = to_metadata(facts, size_bytes)
@@ -76,14 +79,14 @@ async def probe_output(path: Path, size_bytes: int) -> MediaMetaData:
     return to_metadata(facts, size_bytes)
 
 
-async def _facts(path: Path, formats: str, limits: Limits) -> dict[str, Any]:
+async def _facts(path: Path, formats: str, limits: Limits, demuxer: str = "") -> dict[str, Any]:
     lines: list[str] = []
 
     def keep(line: str) -> bool:
         lines.append(line)
         return True
 
-    program = [sys.executable, "-I", str(CHILD), str(path), PROTOCOLS, formats]
+    program = [sys.executable, "-I", str(CHILD), str(path), PROTOCOLS, formats, demuxer]
     ended = await run(program, path.parent, keep, limits)
     if ended.returncode in _CRASHES:
         # The file's doing: it would crash the next attempt as well.

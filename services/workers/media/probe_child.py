@@ -1,4 +1,5 @@
-"""Reads what a media file is and writes it as one line of JSON: `python -I probe_child.py FILE PROTOCOLS FORMATS`.
+"""Reads what a media file is and writes it as one line of JSON:
+`python -I probe_child.py FILE PROTOCOLS FORMATS DEMUXER`; an empty demuxer is found by looking at the file.
 
 A program of its own because a hostile file may crash the libraries. It imports PyAV and the standard library only.
 The line has either `error` or the facts that `services.workers.media.probe` turns into the contract's MediaMetaData.
@@ -105,10 +106,10 @@ def _count_bytes(container: av.container.InputContainer, facts: dict[str, Any]) 
             facts[kind][0]["bit_rate"] = round(sizes.get(streams[0].index, 0) * 8 / duration)
 
 
-def probe(path: str, protocols: str, formats: str) -> dict[str, Any]:
+def probe(path: str, protocols: str, formats: str, demuxer: str) -> dict[str, Any]:
     """The facts; those of a playlist are counted. Raises av.error.FFmpegError and OSError."""
     options = {"protocol_whitelist": protocols, "format_whitelist": formats}
-    with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
+    with av.open(f"file:{path}", format=demuxer or None, options=options, metadata_errors="replace") as container:
         videos = [
             stream
             for stream in container.streams.video[:MAX_STREAMS]
@@ -155,7 +156,7 @@ def probe(path: str, protocols: str, formats: str) -> dict[str, Any]:
 def main(argv: list[str]) -> None:
     """Writes the line."""
     try:
-        found = probe(*argv[1:4])
+        found = probe(*argv[1:5])
     except av.error.FFmpegError as error:
         found = {"error": error.strerror or type(error).__name__}
     except MemoryError:

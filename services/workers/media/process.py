@@ -15,6 +15,8 @@ from pathlib import Path
 from shared.model.failure import InternalError
 
 LAUNCHER = Path(__file__).with_name("launch.py")
+NO_SYSTEM_FONTS = Path(__file__).with_name("fonts.conf")
+"""For fontconfig: it knows no font, so that nothing that a subtitle names is looked for on the machine."""
 STDERR_TAIL_BYTES = 16 * 1024
 KILL_AFTER_S = 3.0
 """Between SIGTERM and SIGKILL: an encode ended in 0.4 s (FACTS §5)."""
@@ -56,8 +58,9 @@ class Ended:
 
 def environment() -> dict[str, str]:
     """What a child sees: no settings, no credentials."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "FONTCONFIG_PATH") if name in os.environ}
-    return kept | {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "4", "SVT_LOG": "1"}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    ours = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "4", "SVT_LOG": "1", "FONTCONFIG_FILE": str(NO_SYSTEM_FONTS)}
+    return kept | ours
 
 
 async def run(

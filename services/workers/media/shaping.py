@@ -49,7 +49,10 @@ def shaped_picture(
         graph.apply(_frame_rate(video, source, container))
     graph.apply(*effects.after_size, *effects.mosaics)
     for overlay in effects.overlays:
-        graph.overlay(overlay)
+        if isinstance(overlay, str):
+            graph.apply(overlay)
+        else:
+            graph.overlay(overlay)
     graph.apply(*effects.subtitles)
     graph.apply(f"format={pixel_format(video)}")
     return graph

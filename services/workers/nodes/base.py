@@ -62,6 +62,11 @@ class NodeContext(Protocol):
         """The source as a local file, pinned by etag. Raises SourceFileError if it was changed or is gone."""
         ...
 
+    async def fetch_object(self, bucket: str, key: str, limit_bytes: int) -> Path:
+        """An object beside the source, as it is now. Raises InvalidInput if it is not there, may not be read, or is
+        larger than that."""
+        ...
+
     def report_progress(self, percent: float) -> None:
         """0 to 100 of the whole node; cheap, may be called often, never goes back."""
         ...

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from shared.errors import ReelwayError
 from shared.model.failure import ErrCode, InvalidInput
 from shared.mps.naming import NamingError
-from shared.mps.presets import UnknownTemplate
+from shared.mps.presets import TemplateMisfit, UnknownTemplate
 
 
 class UnknownKind(ReelwayError):
@@ -35,7 +35,7 @@ def as_invalid_input() -> Iterator[None]:
         yield
     except UnknownTemplate as error:
         raise InvalidInput(str(error), ErrCode.DEFINITION_NOT_EXIST) from error
-    except NamingError as error:
+    except (NamingError, TemplateMisfit) as error:
         raise InvalidInput(str(error)) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]

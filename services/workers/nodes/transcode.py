@@ -14,6 +14,7 @@ from services.workers.media.probe import probe_output
 from services.workers.media.segments import INIT_NAME
 from services.workers.media.verify import check_duration
 from services.workers.nodes.base import NodeContext, NodeOutcome, OutputFile, UploadOrder
+from services.workers.nodes.drawing import drawing
 from services.workers.nodes.early_segments import SegmentStream, segment_file
 from services.workers.nodes.errors import as_invalid_input
 from services.workers.nodes.place import Place, md5_of, names_of, read_source
@@ -50,12 +51,13 @@ class Transcode:
         place = Place.of(task, params.output_storage)
         names = names_of(task, params.definition, params.numbers)
         path, source = await read_source(context)
-        with as_invalid_input():
-            work = plan(params, template, source, names, threads=self._tools.threads)
-        place.check(task, [work.key])
-
         folder = context.scratch / "transcode"
         folder.mkdir()
+        effects = await drawing(context, params, template, source, folder)
+        with as_invalid_input():
+            work = plan(params, template, source, names, effects, threads=self._tools.threads)
+        place.check(task, [work.key])
+
         segments = SegmentStream(context, work, names, place, folder)
         complaints = await _run(self._tools, path, work, folder, context.report_progress, segments.look)
         produced = folder / work.output

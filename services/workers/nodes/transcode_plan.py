@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from services.workers.media.canvas import Canvas
 from services.workers.media.containers import ContainerFormat, container_format
 from services.workers.media.effects import NO_EFFECTS, Effects
 from services.workers.media.encoding import in_two_passes, video_arguments
 from services.workers.media.geometry import geometry
 from services.workers.media.rate import rate_of
 from services.workers.media.segments import Segments, segments_of
-from services.workers.media.shaping import shaped_picture
+from services.workers.media.shaping import HD_HEIGHT, pixel_format, shaped_picture
 from services.workers.media.sound import audio_arguments
 from shared.model.failure import ErrCode, InvalidInput, SourceFileError
 from shared.mps.facts import AudioFacts
@@ -210,6 +211,27 @@ def _streams(template: RawTranscodeParameter, source: MediaMetaData) -> tuple[bo
     if not with_video and not with_audio:
         raise SourceFileError("the source has no audio, and the output would have nothing else")
     return with_video, with_audio
+
+
+def canvas_of(params: TranscodeTaskInput, template: RawTranscodeParameter, source: MediaMetaData) -> Canvas:
+    """What the node draws on: the finished picture. Raises InvalidInput, SourceFileError."""
+    with_video, with_audio = _streams(template, source)
+    video = template.video_template
+    if not with_video or video is None or source.video is None:
+        raise SourceFileError("the source has no video to draw on", ErrCode.NO_VIDEO)
+    start_s, _, lasts_s = _cut(params, source, with_video=with_video, with_audio=with_audio)
+    frame = geometry(video, source)
+    pixels = pixel_format(video)
+    high = min(frame.width, frame.height) >= HD_HEIGHT
+    return Canvas(
+        frame,
+        lasts_s=lasts_s,
+        begins_s=start_s + (source.facts.start if source.facts else 0.0) if video.raw_pts else 0.0,
+        chroma="422" if "422" in pixels else "420",
+        deep=pixels.endswith("10le"),
+        hdr=source.video.hdr_type if video.bit_depth == 10 else "",
+        assumed="bt709" if high and not source.video.color_space else "",
+    )
 
 
 def _check_copies(

@@ -4,6 +4,7 @@ from shared.mps.presets.catalogue import NO_OWN as NO_OWN
 from shared.mps.presets.catalogue import Catalogue as Catalogue
 from shared.mps.presets.catalogue import OwnTemplates as OwnTemplates
 from shared.mps.presets.catalogue import Reference as Reference
+from shared.mps.presets.catalogue import TemplateMisfit as TemplateMisfit
 from shared.mps.presets.catalogue import UnknownTemplate as UnknownTemplate
 from shared.mps.presets.images import ANIMATED_GRAPHICS as ANIMATED_GRAPHICS
 from shared.mps.presets.images import IMAGE_SPRITE as IMAGE_SPRITE
@@ -21,3 +22,5 @@ from shared.mps.presets.snapshots import sample_snapshot_template as sample_snap
 from shared.mps.presets.snapshots import snapshot_by_time_template as snapshot_by_time_template
 from shared.mps.presets.transcode import TRANSCODE as TRANSCODE
 from shared.mps.presets.transcode import resolve as resolve
+from shared.mps.presets.watermarks import ResolvedMark as ResolvedMark
+from shared.mps.presets.watermarks import resolve_watermarks as resolve_watermarks

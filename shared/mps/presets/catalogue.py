@@ -31,6 +31,17 @@ class UnknownTemplate(ReelwayError):
         self.field = field
 
 
+class TemplateMisfit(ReelwayError):
+    """A node's parameters do not fit the template that they name. `field` is their path within the parameters."""
+
+    code = "template_misfit"
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field = field
+        self.rule = rule
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A number of a template in a node's parameters, and the member that it stands in."""

@@ -18,7 +18,8 @@ from shared.mps.presets.catalogue import NO_OWN, Catalogue, OwnTemplates, Refere
 from shared.mps.presets.images import ANIMATED_GRAPHICS_TEMPLATES, IMAGE_SPRITE_TEMPLATES
 from shared.mps.presets.quality_control import QUALITY_CONTROL_TEMPLATES
 from shared.mps.presets.snapshots import SAMPLE_SNAPSHOT_TEMPLATES, SNAPSHOT_BY_TIME_TEMPLATES
-from shared.mps.presets.transcode import TRANSCODE_TEMPLATES, resolve
+from shared.mps.presets.transcode import TRANSCODE_TEMPLATES, check_fits, resolve
+from shared.mps.presets.watermarks import WATERMARK_TEMPLATES, resolve_watermarks, watermark_references
 from shared.mps.quality_control import AiQualityControlTaskInput
 from shared.mps.rules import ExecRulesTask
 from shared.mps.snapshot import SampleSnapshotTaskInput, SnapshotByTimeOffsetTaskInput
@@ -39,6 +40,7 @@ CATALOGUES: Mapping[TemplateKind, Catalogue[Any]] = {
     catalogue.kind: catalogue
     for catalogue in (
         TRANSCODE_TEMPLATES,
+        WATERMARK_TEMPLATES,
         SNAPSHOT_BY_TIME_TEMPLATES,
         SAMPLE_SNAPSHOT_TEMPLATES,
         IMAGE_SPRITE_TEMPLATES,
@@ -55,6 +57,7 @@ def references(params: MpsModel) -> Iterator[Reference]:
         case TranscodeTaskInput():
             if params.definition:
                 yield Reference(TemplateKind.TRANSCODE, params.definition)
+            yield from watermark_references(params.watermark_set)
         case SnapshotByTimeOffsetTaskInput():
             yield Reference(TemplateKind.SNAPSHOT_BY_TIME, params.definition)
         case SampleSnapshotTaskInput():
@@ -72,9 +75,10 @@ def references(params: MpsModel) -> Iterator[Reference]:
 def check_templates(params: MpsModel, own: OwnTemplates = NO_OWN) -> None:
     """Whether the templates that a node names exist and its overrides fit: for the moment a pipeline is saved.
 
-    Raises UnknownTemplate, and pydantic.ValidationError for overrides that do not fit.
+    Raises UnknownTemplate, TemplateMisfit, and pydantic.ValidationError for overrides that do not fit.
     """
     for named in references(params):
         CATALOGUES[named.kind].find(named.definition, own, named.field)
     if isinstance(params, TranscodeTaskInput):
-        resolve(params, own)
+        check_fits(params, resolve(params, own))
+        resolve_watermarks(params.watermark_set, own)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from shared.model.template import TemplateKind
-from shared.mps.presets.catalogue import NO_OWN, Catalogue, OwnTemplates, UnknownTemplate
+from shared.mps.presets.catalogue import NO_OWN, Catalogue, OwnTemplates, TemplateMisfit, UnknownTemplate
 from shared.mps.transcode import (
     AudioTemplateInfo,
     RawTranscodeParameter,
@@ -126,3 +126,15 @@ def resolve(params: TranscodeTaskInput, own: OwnTemplates = NO_OWN) -> RawTransc
         return params.raw_parameter
     template = TRANSCODE_TEMPLATES.find(params.definition, own)
     return template.overridden(params.override_parameter) if params.override_parameter else template
+
+
+def check_fits(params: TranscodeTaskInput, template: RawTranscodeParameter) -> None:
+    """Whether what is drawn on the picture has a picture to be drawn on. Raises TemplateMisfit."""
+    drawn = {"WatermarkSet": params.watermark_set, "MosaicSet": params.mosaic_set}
+    for field, wanted in drawn.items():
+        if not wanted:
+            continue
+        if template.audio_only:
+            raise TemplateMisfit(field, "must be absent: the output has no picture")
+        if template.video_template and template.video_template.codec == "copy":
+            raise TemplateMisfit(field, "must be absent: VideoTemplate.Codec is copy, a copied picture is not changed")

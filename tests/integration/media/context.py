@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from services.workers.nodes.base import OutputFile
+from shared.model.failure import InvalidInput
 from shared.model.task import Lane, MediaObject, OutputTarget, Task
 
 
@@ -40,10 +41,20 @@ class FakeContext:
     scratch: Path
     source: Path
     progress: list[float] = field(default_factory=list)
+    objects: dict[str, Path] = field(default_factory=dict)
+    """Files beside the source, by `bucket/key`."""
     early: dict[OutputFile, bytes] = field(default_factory=dict)
 
     async def fetch_source(self) -> Path:
         return self.source
+
+    async def fetch_object(self, bucket: str, key: str, limit_bytes: int) -> Path:
+        path = self.objects.get(f"{bucket}/{key}")
+        if path is None:
+            raise InvalidInput(f"there is no object {key} in {bucket}")
+        if path.stat().st_size > limit_bytes:
+            raise InvalidInput(f"{bucket}/{key} is larger than {limit_bytes}")
+        return path
 
     def report_progress(self, percent: float) -> None:
         self.progress.append(percent)

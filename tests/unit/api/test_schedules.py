@@ -84,8 +84,7 @@ SOFT_OFF = ["0", "0.0", "False", "false", "", "off", "OFF"]
 def test_members_that_are_not_there_yet_may_be_off_as_text(text: str) -> None:
     flat = {
         "Definition": "100010",
-        "WatermarkSet.0.Definition": text,
-        "HeadTailParameter.HeadSet.0.Type": text,
+        "BlindWatermark.Definition": text,
         "OverrideParameter.VideoTemplate.Stereo3dType": text,
         "OverrideParameter.VideoTemplate.ContentAdaptStream": text,
         "OverrideParameter.AudioTemplate.TrackChannelInfo.ChannelsRemix": text,
@@ -97,8 +96,8 @@ def test_members_that_are_not_there_yet_may_be_off_as_text(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["1", "True", "on", "00:00", "-1"])
 def test_members_that_are_not_there_yet_may_not_be_on_as_text(text: str) -> None:
-    with pytest.raises(ApiError, match=r"X\.WatermarkSet: is not supported yet"):
-        parse(TranscodeTaskInput, unflatten({"Definition": "100010", "WatermarkSet.0.Definition": text}), "X")
+    with pytest.raises(ApiError, match=r"X\.BlindWatermark: is not supported yet"):
+        parse(TranscodeTaskInput, unflatten({"Definition": "100010", "BlindWatermark.Definition": text}), "X")
 
 
 @pytest.mark.parametrize(

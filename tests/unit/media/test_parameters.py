@@ -110,8 +110,6 @@ def test_what_is_off_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("params", "field"),
     [
-        (raw() | {"WatermarkSet": [{"Definition": 1}]}, "WatermarkSet"),
-        (raw() | {"MosaicSet": [{"Width": "10%"}]}, "MosaicSet"),
         (raw() | {"BlindWatermark": {"Definition": 3}}, "BlindWatermark"),
         (raw() | {"HeadTailParameter": {"HeadSet": [{"Type": "COS"}]}}, "HeadTailParameter"),
         (raw(TEHDConfig={"Type": "TEHD-200"}), "RawParameter.TEHDConfig.Type"),

@@ -1,0 +1,45 @@
+"""What a transcode draws on its picture: everything fetched, checked and turned into filters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from services.workers.media.effects import NO_EFFECTS, Effects
+from services.workers.media.mosaics import mosaics
+from services.workers.media.watermarks import drawn
+from services.workers.nodes.base import NodeContext
+from services.workers.nodes.errors import as_invalid_input
+from services.workers.nodes.marks import prepare
+from services.workers.nodes.transcode_plan import canvas_of
+from shared.model.failure import InvalidInput
+from shared.mps.media import MediaMetaData
+from shared.mps.presets import resolve_watermarks
+from shared.mps.presets.transcode import check_fits
+from shared.mps.transcode import RawTranscodeParameter, TranscodeTaskInput
+
+
+async def drawing(
+    context: NodeContext,
+    params: TranscodeTaskInput,
+    template: RawTranscodeParameter,
+    source: MediaMetaData,
+    folder: Path,
+    effects: Effects = NO_EFFECTS,
+) -> Effects:
+    """`effects` with what is drawn. Files of ours are in `folder`, in which ffmpeg must run. Raises NodeError."""
+    with as_invalid_input():
+        check_fits(params, template)
+        marks = resolve_watermarks(params.watermark_set, context.task.templates)
+    if not marks and not params.mosaic_set:
+        return effects
+    canvas = canvas_of(params, template, source)
+    ready = await prepare(context, marks, canvas, folder)
+    try:
+        return replace(
+            effects,
+            mosaics=(*effects.mosaics, *mosaics(params.mosaic_set or (), canvas)),
+            overlays=(*effects.overlays, *drawn(ready, canvas)),
+        )
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
