@@ -124,8 +124,9 @@ class AnimatedGraphics:
         made = folder / commands.output
         if not made.is_file() or not (size := made.stat().st_size):
             raise SourceFileError("the source is damaged: nothing of it could be decoded")
-        check_duration(source, written_s + 1 / template.fps, part.length_s, complaints)
         length_s = part.frames / template.fps
+        if not is_still(source):
+            check_duration(source, written_s, length_s, complaints)
         payload = MediaAnimatedGraphicsItem(
             storage=place.storage,
             path="/" + work.key,
