@@ -25,6 +25,7 @@ ReelwayError
 ├── services.api.domain.problems.Problem                     what a caller of the REST interface did wrong
 ├── services.local.errors.LocalError                         what can stop the launcher; its tree is there
 ├── services.notifier.sinks.checked_network.AddressRefused   a callback may not go to this address
+├── services.workers.media.dash.NotIndexed                   a file has no index of its segments
 └── services.workers.nodes.errors.UnknownKind                nobody has registered a node kind of this name
 """
 

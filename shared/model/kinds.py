@@ -60,6 +60,7 @@ _TRAITS = {
     "image_sprite": KindTraits(Lane.MEDIA),
     "animated_graphics": KindTraits(Lane.MEDIA),
     "quality_control": KindTraits(Lane.MEDIA),
+    "adaptive_streaming": KindTraits(Lane.MEDIA),
 }
 
 

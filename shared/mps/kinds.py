@@ -63,6 +63,15 @@ ACTIVITIES = (
         True,
         False,
     ),
+    ActivityNames(
+        "adaptive_streaming",
+        "action-adaptive-substream",
+        "AdaptiveDynamicStreamingTask",
+        "AdaptiveDynamicStreaming",
+        "AdaptiveDynamicStreamingTask",
+        False,
+        True,
+    ),
     ActivityNames(RULES, "action-exec-rules", "ExecRulesTask", "ExecRules", "ExecRuleTask", False, False, False),
 )
 """The kinds of node that this version can run."""
@@ -72,7 +81,6 @@ BY_KIND = {names.kind: names for names in ACTIVITIES}
 
 KNOWN_UNSUPPORTED = frozenset(
     {
-        "action-adaptive-substream",
         "action-aiReview",
         "action-AIAnalysis",
         "action-AIRecognition",

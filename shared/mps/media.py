@@ -161,3 +161,12 @@ class MediaAnimatedGraphicsItem(MpsModel):
     md5: str
     start_time_offset: float
     end_time_offset: float
+
+
+class AdaptiveDynamicStreamingInfoItem(MpsModel):
+    """`Output` of adaptive streaming: the manifest to play, `Package` HLS or MPEG-DASH."""
+
+    definition: int
+    package: str
+    path: str
+    storage: TaskOutputStorage

@@ -14,6 +14,7 @@ from shared.mps.base import MpsModel
 
 PLAIN_VARIABLES = frozenset({"inputName", "inputFormat", "format", "definition"})
 NUMBER_VARIABLES = frozenset({"number", "segmentNumber"})
+SUB_STREAM_VARIABLE = "subStreamNumber"
 MAX_KEY_BYTES = 1024  # of an object key, S3 and COS alike
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
@@ -106,9 +107,11 @@ class OutputNames:
             raise NamingError(field, f"gives a key of more than {MAX_KEY_BYTES} bytes")
         return key
 
-    def sibling(self, field: str, template: str, extension: str, index: int | None = None) -> str:
+    def sibling(
+        self, field: str, template: str, extension: str, index: int | None = None, sub_stream: int | None = None
+    ) -> str:
         """A name relative to another output, such as a segment beside its playlist. Raises NamingError."""
-        name = self._render(template, self._values(extension, index))
+        name = self._render(template, self._values(extension, index, sub_stream))
         _check_parts(field, name)
         return name
 
@@ -117,11 +120,11 @@ class OutputNames:
         path = self._render(template, self._values(extension, None))
         return path if path.startswith("/") else "/" + self.directory.removeprefix("/") + path
 
-    def shown_sibling(self, template: str, extension: str) -> str:
-        """A relative name for an echo, with `{number}` left as it is."""
-        return self._render(template, self._values(extension, None))
+    def shown_sibling(self, template: str, extension: str, sub_stream: int | None = None) -> str:
+        """A relative name for an echo, with `{number}` left as it is, and `{subStreamNumber}` if it is not given."""
+        return self._render(template, self._values(extension, None, sub_stream))
 
-    def _values(self, extension: str, index: int | None) -> dict[str, str]:
+    def _values(self, extension: str, index: int | None, sub_stream: int | None = None) -> dict[str, str]:
         name = PurePosixPath(_UNSAFE_IN_NAME.sub("_", self.input_key.rsplit("/", 1)[-1]))
         values = {
             "inputName": name.stem or "_",
@@ -131,6 +134,8 @@ class OutputNames:
         }
         if index is not None:
             values["number"] = values["segmentNumber"] = self.numbers.render(index)
+        if sub_stream is not None:
+            values[SUB_STREAM_VARIABLE] = str(sub_stream)
         return values
 
     @staticmethod

@@ -10,6 +10,7 @@ from shared.model.pipeline import INPUT, predecessors
 from shared.model.run import NodeRun, NodeState, Run, RunState
 from shared.model.task import Task
 from shared.mps.kinds import BY_KIND, RESULT_MEMBERS, ActivityNames
+from shared.mps.secrets import without_secrets
 from shared.mps.signing import expiry, sign
 from shared.mps.storage import MediaInputInfo, S3InputInfo
 from shared.mps.view import RunView
@@ -143,7 +144,7 @@ def _item(
         del item["ErrCode"]
     if names.progress:
         item["Progress"] = progress
-    item |= {"Input": dict(echo), "Output": payload}
+    item |= {"Input": without_secrets(echo), "Output": payload}
     if names.times:
         item |= {"BeginProcessTime": _moment(times.started_at), "FinishTime": _moment(times.finished_at)}
     return item

@@ -20,6 +20,7 @@ from shared.mps.extra_input import extra_inputs
 from shared.mps.kinds import BY_ACTIVITY, BY_KIND, KNOWN_UNSUPPORTED
 from shared.mps.presets import NO_OWN, PARAMETERS, OwnTemplates, TemplateMisfit, UnknownTemplate, check_templates
 from shared.mps.schedule import Activity
+from shared.mps.transcode import TranscodeTaskInput
 
 _ENDS = frozenset({INPUT, OUTPUT})
 
@@ -93,7 +94,8 @@ def _read(activity: Activity, index: int, field: str, own: OwnTemplates) -> tupl
     except TemplateMisfit as error:
         raise invalid(f"{field}.{error.field}", error.rule) from None
     except ValidationError as error:
-        raise refusal(error, f"{field}.OverrideParameter") from None
+        overridden = isinstance(params, TranscodeTaskInput)
+        raise refusal(error, f"{field}.OverrideParameter" if overridden else field) from None
     return names.kind, NodeParameters(index, field, params)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from services.api.domain.errors import invalid
+from shared.mps.adaptive import AdaptiveDynamicStreamingTaskInput
 from shared.mps.animated_graphics import ANIMATED_PATH, AnimatedGraphicTaskInput
 from shared.mps.base import MpsModel
 from shared.mps.image_sprite import MAX_TILES, SPRITE_PATH, WEB_VTT_NAME, ImageSpriteTaskInput
@@ -15,6 +16,7 @@ from shared.mps.naming import NUMBER_VARIABLES, NumberFormat, OutputNames
 from shared.mps.presets import (
     NO_OWN,
     OwnTemplates,
+    adaptive_ladder,
     animated_graphics_template,
     image_sprite_template,
     resolve,
@@ -101,6 +103,8 @@ def written_by(params: MpsModel, directory: str, own: OwnTemplates = NO_OWN) -> 
             moving = animated_graphics_template(params.definition, own)
             names = OutputNames(_ANY_INPUT, params.definition, directory)
             yield Written("OutputObjectPath", names.shown(params.output_object_path or ANIMATED_PATH, moving.format))
+        case AdaptiveDynamicStreamingTaskInput():
+            yield from _streamed(params, directory, own)
         case _:
             return
 
@@ -128,6 +132,28 @@ def _sprite(params: ImageSpriteTaskInput, directory: str, own: OwnTemplates) -> 
     folder = PurePosixPath(sheets.replace(_NUMBER, params.numbers.render(0))).parent
     beside = names.shown_sibling(params.web_vtt_object_name or WEB_VTT_NAME, "vtt")
     yield Written("WebVttObjectName", str(folder / beside))
+
+
+def _streamed(params: AdaptiveDynamicStreamingTaskInput, directory: str, own: OwnTemplates) -> Iterator[Written]:
+    """With every rendition of the ladder, though a small source may get fewer."""
+    ladder = adaptive_ladder(params, own)
+    packaging = ladder.packaging
+    names = OutputNames(_ANY_INPUT, params.definition, directory)
+    main = names.shown(params.path, packaging.manifest_extension)
+    yield Written("OutputObjectPath", main)
+    folder = PurePosixPath(main).parent
+    for number in ladder.sub_stream_numbers:
+
+        def name(path: str, extension: str, number: int = number) -> str:
+            return str(folder / names.shown_sibling(_marked(path), extension, number))
+
+        playlist = name(params.sub_stream_path, packaging.sub_stream_extension)
+        yield Written("SubStreamObjectName", playlist)
+        if packaging.dash:
+            continue
+        yield Written("SegmentObjectName", name(params.segment_path, packaging.segment_extension))
+        if packaging.fragmented and not packaging.byte_ranges:
+            yield Written("SubStreamObjectName", f"{playlist.removesuffix('.m3u8')}_init.mp4")
 
 
 def _marked(path: str) -> str:

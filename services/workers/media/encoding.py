@@ -7,6 +7,7 @@ preset 10 on, hence 9.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from services.workers.media.levels import check_level
 from services.workers.media.rate import Control, Rate, rate_of
@@ -66,12 +67,14 @@ def video_arguments(
     size: tuple[int, int] = (0, 0),
     threads: int = 0,
     pass_number: int = 0,
+    statistics: str = STATISTICS,
 ) -> list[str]:
     """Encoder arguments for the video stream, which has been shaped to `size`.
 
     With `segment_s` a key frame starts each segment of that length; `key_frames` is ffmpeg's expression for other
     places. `threads` 0 leaves that to the encoder. `pass_number` is 1 or 2 for a rate that is held in two passes
-    (`in_two_passes`), else 0. Raises InvalidInput for what this source or size cannot have.
+    (`in_two_passes`), else 0; `statistics` names what the first learns. Raises InvalidInput for what this source or
+    size cannot have.
     """
     if video.codec == "copy":
         copied = source.video.codec if source.video else ""
@@ -89,14 +92,24 @@ def video_arguments(
         key_frames = f"expr:gte(t,n_forced*{video.gop})"
     if key_frames and video.codec != "dnxhd":
         arguments += ["-force_key_frames", key_frames]
+        # x265 makes a mere I picture of it shortly behind another key frame, and a segment would begin with that.
+        arguments += ["-forced-idr", "1"] if video.codec == "h265" else []
     arguments += _threads(video.codec, threads, private)
-    arguments += _pass(video.codec, pass_number, private)
+    arguments += _pass(video.codec, pass_number, private, statistics)
     if private:
         option = {"h264": "-x264-params", "h265": "-x265-params", "av1": "-svtav1-params"}[video.codec]
         arguments += [option, ":".join(private)]
     if video.codec == "h265" and hevc_tag:
         arguments += ["-tag:v", "hvc1"]
     return arguments
+
+
+def addressed(arguments: Sequence[str], stream: str) -> list[str]:
+    """The arguments of `video_arguments` for one of several streams of an output: `stream` is its specifier, `v:1`."""
+    found: list[str] = []
+    for option, value in zip(arguments[::2], arguments[1::2], strict=True):
+        found += [f"{option.removesuffix(':v')}:{stream}", value]
+    return found
 
 
 def in_two_passes(codec: str, rate: Rate) -> bool:
@@ -224,10 +237,10 @@ def _threads(codec: str, threads: int, private: list[str]) -> list[str]:
     return ["-threads:v", str(threads)]
 
 
-def _pass(codec: str, number: int, private: list[str]) -> list[str]:
+def _pass(codec: str, number: int, private: list[str], statistics: str) -> list[str]:
     if not number:
         return []
     if codec == "h265":
-        private += [f"pass={number}", f"stats={STATISTICS}.log"]
+        private += [f"pass={number}", f"stats={statistics}.log"]
         return []
-    return ["-pass", str(number), "-passlogfile", STATISTICS]
+    return ["-pass", str(number), "-passlogfile", statistics]

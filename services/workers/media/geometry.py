@@ -100,23 +100,23 @@ def _near(value: float, step: int) -> int:
     return max(int(value / step + 0.5) * step, step)
 
 
-def size_filters(found: Geometry, fill: str, matrix: str = "") -> list[str]:
+def size_filters(found: Geometry, fill: str, matrix: str = "", mark: str = "") -> list[str]:
     """Filters that bring an upright picture of a video into its frame. `matrix` is that of the output if the source is
-    RGB."""
+    RGB; `mark` keeps the labels of several pictures in one graph apart."""
     # Full-range pictures (phones, JPEG) become what every player expects.
-    return frame_filters(found, fill, ":out_range=tv" + (f":out_color_matrix={matrix}" if matrix else ""))
+    return frame_filters(found, fill, ":out_range=tv" + (f":out_color_matrix={matrix}" if matrix else ""), mark)
 
 
-def frame_filters(found: Geometry, fill: str, colour: str = "") -> list[str]:
+def frame_filters(found: Geometry, fill: str, colour: str = "", mark: str = "") -> list[str]:
     """Filters that bring an upright picture into its frame; `colour` are further options of every scale filter."""
     inner = f"scale={found.inner_width}:{found.inner_height}{colour}"
     filters = [inner]
     if not found.filled:
-        filters = [_framed(found, fill, inner, colour)]
+        filters = [_framed(found, fill, inner, colour, mark)]
     return [*filters, f"setsar={found.sar}"]
 
 
-def _framed(found: Geometry, fill: str, inner: str, colour: str) -> str:
+def _framed(found: Geometry, fill: str, inner: str, colour: str, mark: str) -> str:
     # Even places, so that the colour planes are not shifted by half a pixel.
     left = (found.width - found.inner_width) // 4 * 2
     top = (found.height - found.inner_height) // 4 * 2
@@ -128,9 +128,9 @@ def _framed(found: Geometry, fill: str, inner: str, colour: str) -> str:
     cover_width = max(_small(round(found.inner_width * larger)), small_width)
     cover_height = max(_small(round(found.inner_height * larger)), small_height)
     return (
-        f"split[fill_back][fill_front];[fill_back]scale={cover_width}:{cover_height}{colour},"
-        f"crop={small_width}:{small_height},gblur=sigma=5,scale={found.width}:{found.height}[fill_blurred];"
-        f"[fill_front]{inner}[fill_sharp];[fill_blurred][fill_sharp]overlay={left}:{top}"
+        f"split[fill_back{mark}][fill_front{mark}];[fill_back{mark}]scale={cover_width}:{cover_height}{colour},"
+        f"crop={small_width}:{small_height},gblur=sigma=5,scale={found.width}:{found.height}[fill_blurred{mark}];"
+        f"[fill_front{mark}]{inner}[fill_sharp{mark}];[fill_blurred{mark}][fill_sharp{mark}]overlay={left}:{top}"
     )
 
 

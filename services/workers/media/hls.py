@@ -115,3 +115,19 @@ def renamed(playlist: str, names: Mapping[str, str]) -> str:
 def uri(name: str) -> str:
     """A relative path as a URI reference; a colon in it must not look like a scheme."""
     return quote(name, safe="/")
+
+
+def segment_lengths(playlist: str) -> list[tuple[float, str, int]]:
+    """Seconds, local file, and bytes of each segment that shares its file with others (else 0), in order."""
+    return [(entry.seconds, entry.names[0], entry.length) for entry in _parsed(playlist)[1]]
+
+
+def with_key(playlist: str, uri: str, vector: str) -> str:
+    """The playlist of segments that are encrypted, each as a whole, with the key at `uri` (RFC 8216 §4.3.2.4).
+
+    `vector` is 32 hexadecimal digits or empty. The key stands behind the initialisation segment, which stays readable.
+    """
+    line = f'#EXT-X-KEY:METHOD=AES-128,URI="{uri}"' + (f",IV=0x{vector}" if vector else "")
+    lines = playlist.splitlines()
+    first = next((at for at, text in enumerate(lines) if _DURATION.match(text)), len(lines))
+    return "\n".join([*lines[:first], line, *lines[first:]]) + "\n"

@@ -62,8 +62,10 @@ class Segments:
         later = f"{first}+(n_forced-{self.first_count})*{self.seconds:g}"
         return f"expr:gte(t,if(lt(n_forced,{self.first_count}),n_forced*{self.first_s},{later}))"
 
-    def arguments(self, *, independent: bool) -> list[str]:
-        """Of the muxer. `independent` says that each segment begins with a key frame."""
+    def arguments(self, *, independent: bool, several: bool = False) -> list[str]:
+        """Of the muxer. `independent` says that each segment begins with a key frame. With `several` there is more than
+        one stream of segments, and the names of local files have the number of theirs behind a `_`."""
+        stream = "_%v" if several else ""
         length = self.first_s if self.uneven else self.seconds
         found = ["-f", "hls", "-hls_time", f"{length:g}", "-hls_playlist_type", "vod", "-hls_list_size", "0"]
         found += ["-hls_segment_type", "fmp4" if self.fragmented else "mpegts"]
@@ -71,24 +73,36 @@ class Segments:
         if flags:
             found += ["-hls_flags", "+".join(flags)]
         if self.byte_ranges:
-            return [*found, "-hls_segment_filename", f"{_ONE_FILE}.{self.extension}"]
+            return [*found, "-hls_segment_filename", f"{_ONE_FILE}{stream}.{self.extension}"]
         if self.fragmented:
-            found += ["-hls_fmp4_init_filename", INIT_NAME]
-        return [*found, "-hls_segment_filename", f"segment_%06d.{self.extension}"]  # as `file_name`
+            found += ["-hls_fmp4_init_filename", f"init{stream}.mp4" if several else INIT_NAME]
+        return [*found, "-hls_segment_filename", f"segment{stream}_%06d.{self.extension}"]  # as `file_name`
 
 
 def segments_of(template: RawTranscodeParameter, source: MediaMetaData) -> Segments | None:
     """The segments that a template asks for; None if it is not for a stream."""
     if template.container != "hls":
         return None
-    video = template.video_template
+    return segments_for(
+        template.video_template,
+        source,
+        extension=template.segment_extension,
+        fragmented=template.segment_type in (5, 7),
+        byte_ranges=template.byte_ranges,
+    )
+
+
+def segments_for(
+    video: VideoTemplateInfo | None, source: MediaMetaData, *, extension: str, fragmented: bool, byte_ranges: bool
+) -> Segments:
+    """The segments that a video asks for, in files as they are told."""
     first = video.segment_specific_info if video else None
     uneven = first is not None and first.on
     return Segments(
         seconds=(video and video.hls_time) or _automatic(video, source),
-        extension=template.segment_extension,
-        fragmented=template.segment_type in (5, 7),
-        byte_ranges=template.byte_ranges,
+        extension=extension,
+        fragmented=fragmented,
+        byte_ranges=byte_ranges,
         first_s=first.fragment_time if first and uneven else 0,
         first_count=first.fragment_end_num if first and uneven else 0,
     )

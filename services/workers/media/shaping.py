@@ -30,23 +30,12 @@ def shaped_picture(
     """The picture from the first video of input 0, shaped in the order of `Effects`. Raises InvalidInput."""
     # Capital V: a cover picture is no video.
     graph = FilterGraph("0:V:0")
-    facts = source.facts
-    if facts and facts.interlaced:
-        graph.apply(DEINTERLACE)
-    graph.apply(*effects.before_size)
-    if effects.tone_map is not None:
-        graph.apply(*effects.tone_map)
-    elif source.video and source.video.hdr_type and video.bit_depth != 10:
-        graph.apply(TONE_MAP)
-    frame = geometry(video, source)
-    matrix = ""
-    if facts and facts.pixel_format.startswith(_RGB):
-        matrix = "bt709" if min(frame.width, frame.height) >= HD_HEIGHT else "smpte170m"
-    graph.apply(*size_filters(frame, video.fill_type or "black", matrix))
+    graph.apply(*decoded_filters(source, effects), *tone_filters(video, source, effects))
+    graph.apply(*sized_filters(video, source))
     if effects.frame_rate is not None:
         graph.apply(*effects.frame_rate)
     else:
-        graph.apply(_frame_rate(video, source, container))
+        graph.apply(rate_filter(video, source, container))
     graph.apply(*effects.after_size, *effects.mosaics)
     for overlay in effects.overlays:
         if isinstance(overlay, str):
@@ -58,7 +47,29 @@ def shaped_picture(
     return graph
 
 
-def _frame_rate(video: VideoTemplateInfo, source: MediaMetaData, container: str) -> str:
+def decoded_filters(source: MediaMetaData, effects: Effects = NO_EFFECTS) -> list[str]:
+    """On the picture as it was decoded."""
+    return [*([DEINTERLACE] if source.facts and source.facts.interlaced else []), *effects.before_size]
+
+
+def tone_filters(video: VideoTemplateInfo, source: MediaMetaData, effects: Effects = NO_EFFECTS) -> list[str]:
+    """HDR becomes SDR for an output of eight bits."""
+    if effects.tone_map is not None:
+        return list(effects.tone_map)
+    return [TONE_MAP] if source.video and source.video.hdr_type and video.bit_depth != 10 else []
+
+
+def sized_filters(video: VideoTemplateInfo, source: MediaMetaData, mark: str = "") -> list[str]:
+    """Into the frame of the output; `mark` as in `size_filters`. Raises InvalidInput."""
+    frame = geometry(video, source)
+    matrix = ""
+    if source.facts and source.facts.pixel_format.startswith(_RGB):
+        matrix = "bt709" if min(frame.width, frame.height) >= HD_HEIGHT else "smpte170m"
+    return size_filters(frame, video.fill_type or "black", matrix, mark)
+
+
+def rate_filter(video: VideoTemplateInfo, source: MediaMetaData, container: str = "") -> str:
+    """The frame rate of the template; empty for the source's."""
     if container == "mxf":
         wanted = video.rate or source.frame_rate or 25.0
         numerator, denominator = min(_MXF_RATES, key=lambda rate: abs(rate[0] / rate[1] - wanted))

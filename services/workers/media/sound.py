@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from services.workers.media.effects import NO_EFFECTS, Effects
 from shared.mps.audio_template import CODEC_RATES, LOSSLESS, MAX_CHANNELS
+from shared.mps.facts import AudioFacts
 from shared.mps.media import MediaAudioStreamItem
 from shared.mps.transcode import AudioTemplateInfo
 
@@ -74,6 +75,26 @@ def audio_arguments(
     if audio.codec == "pcm24":
         arguments += [f"-sample_fmt:{kind}", "s32"]
     return arguments
+
+
+def stream_language(audio: AudioTemplateInfo, own: AudioFacts) -> str:
+    """ISO 639-2, as the template says or as the source has it; empty if neither does."""
+    chosen = own.language if audio.audio_language in (None, "", "source") else audio.audio_language
+    return (chosen or "").lower()
+
+
+def stream_name(audio: AudioTemplateInfo, own: AudioFacts) -> str:
+    """The title, likewise."""
+    return (own.title if audio.audio_name in (None, "", "source") else audio.audio_name) or ""
+
+
+def stream_tags(audio: AudioTemplateInfo, own: AudioFacts, index: int = 0) -> list[str]:
+    """Language and name of the `index`-th audio of an output."""
+    language, title = stream_language(audio, own), stream_name(audio, own)
+    return [
+        *([f"-metadata:s:a:{index}", f"language={language}"] if language else []),
+        *([f"-metadata:s:a:{index}", f"title={title}"] if title else []),
+    ]
 
 
 def output_channels(audio: AudioTemplateInfo, source: MediaAudioStreamItem) -> int:

@@ -16,6 +16,8 @@ class UploadOrder(IntEnum):
 
     DATA = 0
     MANIFEST = 1
+    MASTER = 2
+    """Names other manifests."""
 
 
 @dataclass(frozen=True, slots=True)

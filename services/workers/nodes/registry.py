@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from services.workers.media.ffmpeg import MediaTools, media_tools
+from services.workers.nodes.adaptive import AdaptiveStreaming
 from services.workers.nodes.animated_graphics import AnimatedGraphics
 from services.workers.nodes.base import NodeKind
 from services.workers.nodes.errors import UnknownKind
@@ -36,6 +37,7 @@ def node_kinds(ffmpeg: Path | None = None, threads: int = 0) -> dict[str, NodeKi
         ImageSprite(tools),
         AnimatedGraphics(tools),
         QualityControl(tools),
+        AdaptiveStreaming(tools),
         Noop(),
     )
     kinds = {kind.name: kind for kind in own}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from services.workers.media import ffmpeg, hls
 from services.workers.media.ffmpeg import MediaTools
+from services.workers.media.hls_files import files_beside
 from services.workers.media.probe import probe_output
 from services.workers.media.segments import INIT_NAME
 from services.workers.media.verify import check_duration
@@ -20,7 +20,7 @@ from services.workers.nodes.errors import as_invalid_input
 from services.workers.nodes.place import Place, md5_of, names_of, read_source
 from services.workers.nodes.transcode_plan import TranscodePlan as TranscodePlan
 from services.workers.nodes.transcode_plan import plan as plan
-from shared.model.failure import InternalError, SourceFileError
+from shared.model.failure import SourceFileError
 from shared.model.task import Lane
 from shared.mps.base import MpsModel
 from shared.mps.media import MediaTranscodeItem
@@ -63,7 +63,7 @@ class Transcode:
         produced = folder / work.output
         if not produced.is_file() or produced.stat().st_size == 0:
             raise SourceFileError("the source is damaged: nothing of it could be decoded")
-        local = await asyncio.to_thread(_parts, produced, work)
+        local = await asyncio.to_thread(files_beside, produced, work.segments) if work.segments else []
         made = await probe_output(produced, sum(part.stat().st_size for part in (produced, *local)))
         check_duration(source, made.duration, work.expected_s, complaints)
         with as_invalid_input():
@@ -117,30 +117,6 @@ async def _run(
         await ffmpeg.call(tools, [*opened, *work.first_pass], folder, on_time)
         done = FIRST_PASS_SHARE
     return await ffmpeg.call(tools, [*opened, *work.after], folder, on_time)
-
-
-def _parts(playlist: Path, work: TranscodePlan) -> list[Path]:
-    """The local files beside a playlist, in its order; none for a single file. Blocks."""
-    if work.segments is None:
-        return []
-    if work.segments.uneven:
-        text, groups = hls.joined(playlist.read_text(), work.segments.boundaries())
-        for first, *others in groups:
-            _append(playlist.with_name(first), [playlist.with_name(name) for name in others])
-        playlist.write_text(text)
-    parts = [playlist.with_name(name) for name in hls.local_names(playlist.read_text())]
-    if not parts or not all(part.is_file() for part in parts):
-        raise InternalError("the encoder named segments that it did not write")
-    return parts
-
-
-def _append(first: Path, others: Sequence[Path]) -> None:
-    """Bytes of segments one after another are a segment again, in MPEG-TS and in fragmented MP4."""
-    with first.open("ab") as whole:
-        for other in others:
-            with other.open("rb") as part:
-                shutil.copyfileobj(part, whole)
-            other.unlink()
 
 
 def _files(

@@ -17,7 +17,7 @@ from services.workers.media.geometry import geometry
 from services.workers.media.rate import rate_of
 from services.workers.media.segments import Segments, segments_of
 from services.workers.media.shaping import HD_HEIGHT, pixel_format, shaped_picture
-from services.workers.media.sound import audio_arguments
+from services.workers.media.sound import audio_arguments, stream_tags
 from shared.model.failure import ErrCode, InvalidInput, SourceFileError
 from shared.mps.facts import AudioFacts
 from shared.mps.media import MediaMetaData
@@ -175,7 +175,7 @@ def _sound(
             if written.copy_audio is None or stream.codec in written.copy_audio
         ]
         maps = [argument for index in fitting for argument in ("-map", f"0:a:{index}")]
-        return [*maps, "-c:a", "copy", *(_tags(audio, AudioFacts()) if len(fitting) == 1 else [])]
+        return [*maps, "-c:a", "copy", *(stream_tags(audio, AudioFacts()) if len(fitting) == 1 else [])]
     assert source.audio is not None
     arguments = audio_arguments(audio, source.audio, effects, container=template.container, raw_times=raw_times)
     known = source.facts.audio[0] if source.facts and source.facts.audio else AudioFacts()
@@ -186,19 +186,9 @@ def _sound(
         *arguments,
         "-map_metadata:s:a:0",
         "-1",
-        *_tags(audio, known),
+        *stream_tags(audio, known),
         "-disposition:a:0",
         "default",
-    ]
-
-
-def _tags(audio: AudioTemplateInfo, own: AudioFacts) -> list[str]:
-    """Language and name, as the template says or as the source has them."""
-    language = own.language if audio.audio_language in (None, "", "source") else audio.audio_language
-    title = own.title if audio.audio_name in (None, "", "source") else audio.audio_name
-    return [
-        *(["-metadata:s:a:0", f"language={language.lower()}"] if language else []),
-        *(["-metadata:s:a:0", f"title={title}"] if title else []),
     ]
 
 

@@ -1,5 +1,7 @@
 """Templates: the system's (contract MPS_API §12) and a tenant's own, one module for each kind."""
 
+from shared.mps.presets.adaptive import ADAPTIVE as ADAPTIVE
+from shared.mps.presets.adaptive import adaptive_ladder as adaptive_ladder
 from shared.mps.presets.catalogue import NO_OWN as NO_OWN
 from shared.mps.presets.catalogue import Catalogue as Catalogue
 from shared.mps.presets.catalogue import OwnTemplates as OwnTemplates

@@ -11,9 +11,11 @@ from typing import Any
 
 from shared.model.pipeline import RULES
 from shared.model.template import TemplateKind
+from shared.mps.adaptive import AdaptiveDynamicStreamingTaskInput
 from shared.mps.animated_graphics import AnimatedGraphicTaskInput
 from shared.mps.base import MpsModel
 from shared.mps.image_sprite import ImageSpriteTaskInput
+from shared.mps.presets.adaptive import ADAPTIVE_TEMPLATES, adaptive_ladder
 from shared.mps.presets.catalogue import NO_OWN, Catalogue, OwnTemplates, Reference
 from shared.mps.presets.images import ANIMATED_GRAPHICS_TEMPLATES, IMAGE_SPRITE_TEMPLATES
 from shared.mps.presets.quality_control import QUALITY_CONTROL_TEMPLATES
@@ -32,6 +34,7 @@ PARAMETERS: Mapping[str, type[MpsModel]] = {
     "image_sprite": ImageSpriteTaskInput,
     "animated_graphics": AnimatedGraphicTaskInput,
     "quality_control": AiQualityControlTaskInput,
+    "adaptive_streaming": AdaptiveDynamicStreamingTaskInput,
     RULES: ExecRulesTask,
 }
 """The parameter model of each node kind that the API can make."""
@@ -46,6 +49,7 @@ CATALOGUES: Mapping[TemplateKind, Catalogue[Any]] = {
         IMAGE_SPRITE_TEMPLATES,
         ANIMATED_GRAPHICS_TEMPLATES,
         QUALITY_CONTROL_TEMPLATES,
+        ADAPTIVE_TEMPLATES,
     )
 }
 """The templates of each kind that this version has."""
@@ -68,6 +72,8 @@ def references(params: MpsModel) -> Iterator[Reference]:
             yield Reference(TemplateKind.ANIMATED_GRAPHICS, params.definition)
         case AiQualityControlTaskInput():
             yield Reference(TemplateKind.QUALITY_CONTROL, params.definition)
+        case AdaptiveDynamicStreamingTaskInput():
+            yield Reference(TemplateKind.ADAPTIVE_STREAMING, params.definition)
         case _:
             return
 
@@ -82,3 +88,5 @@ def check_templates(params: MpsModel, own: OwnTemplates = NO_OWN) -> None:
     if isinstance(params, TranscodeTaskInput):
         check_fits(params, resolve(params, own))
         resolve_watermarks(params.watermark_set, own)
+    if isinstance(params, AdaptiveDynamicStreamingTaskInput):
+        adaptive_ladder(params, own)

@@ -1,0 +1,134 @@
+"""Adaptive streaming: a ladder of renditions with a manifest, HLS or DASH (MPS_API §7)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from services.workers.media import dash, ffmpeg, hls
+from services.workers.media.ffmpeg import MediaTools
+from services.workers.media.hls_files import files_beside
+from services.workers.media.probe import probe_output
+from services.workers.media.verify import check_duration
+from services.workers.nodes.adaptive_files import Made, Packer
+from services.workers.nodes.adaptive_plan import AdaptivePlan, SubStream
+from services.workers.nodes.adaptive_plan import plan as plan
+from services.workers.nodes.base import NodeContext, NodeOutcome
+from services.workers.nodes.errors import as_invalid_input
+from services.workers.nodes.place import Place, names_of, read_source
+from services.workers.nodes.transcode import FIRST_PASS_SHARE
+from shared.model.failure import InternalError, SourceFileError
+from shared.model.task import Lane
+from shared.mps.adaptive import AdaptiveDynamicStreamingTaskInput
+from shared.mps.base import MpsModel
+from shared.mps.media import AdaptiveDynamicStreamingInfoItem, MediaMetaData
+from shared.mps.naming import NumberFormat
+from shared.mps.presets import adaptive_ladder
+
+PROBES_AT_ONCE = 2
+INDEX_BYTES = 4 << 20
+"""How much of a file is read for its index: twelve bytes for each segment, so that is ten days of them."""
+
+
+class AdaptiveStreaming:
+    """Runs a plan: encodes, reads every rendition back, names the files, writes the manifest."""
+
+    name: ClassVar[str] = "adaptive_streaming"
+    lane: ClassVar[Lane] = Lane.MEDIA
+    params: ClassVar[type[MpsModel]] = AdaptiveDynamicStreamingTaskInput
+
+    def __init__(self, tools: MediaTools) -> None:
+        self._tools = tools
+
+    async def execute(self, context: NodeContext) -> NodeOutcome:
+        """Raises NodeError."""
+        task = context.task
+        with as_invalid_input():
+            params = AdaptiveDynamicStreamingTaskInput.model_validate(task.params)
+            ladder = adaptive_ladder(params, task.templates)
+        place = Place.of(task, params.output_storage)
+        names = names_of(task, params.definition, NumberFormat())
+        path, source = await read_source(context)
+        with as_invalid_input():
+            work = plan(params, ladder, source, names, threads=self._tools.threads)
+        place.check(task, work.keys)
+
+        folder = context.scratch / "adaptive"
+        folder.mkdir()
+        complaints = await _run(self._tools, path, work, folder, context.report_progress)
+        made = await _read_back(work, folder, source, complaints)
+        packer = Packer(work, names, place, source, params.drm_info.aes if params.drm_info else None)
+        with as_invalid_input():
+            files = await asyncio.to_thread(packer.pack, made)
+        place.check(task, [file.key for file in files])
+        payload = AdaptiveDynamicStreamingInfoItem(
+            definition=params.definition, package=ladder.format, path="/" + work.key, storage=place.storage
+        )
+        return NodeOutcome(
+            files=tuple(files),
+            # A manifest is no file that the next node could read by itself: it reads what we read.
+            media=None,
+            echo=params.echo(
+                place.storage,
+                names.shown(params.path, work.packaging.manifest_extension),
+                names.shown_sibling(params.sub_stream_path, "{format}"),
+                names.shown_sibling(params.segment_path, "{format}"),
+            ),
+            payload=payload.to_wire(),
+        )
+
+
+async def _run(tools: MediaTools, path: Path, work: AdaptivePlan, folder: Path, report: Callable[[float], None]) -> str:
+    """Both passes or the one; returns what ffmpeg complained about."""
+    opened = ffmpeg.source(path, *work.before)
+    done = 0.0
+
+    def on_time(written_s: float) -> None:
+        if work.expected_s:
+            share = min(written_s / work.expected_s, 1.0)
+            report(100 * (done + share * (FIRST_PASS_SHARE if work.first_pass and not done else 1 - done)))
+
+    if work.first_pass:
+        await ffmpeg.call(tools, [*opened, *work.first_pass], folder, on_time)
+        done = FIRST_PASS_SHARE
+    return await ffmpeg.call(tools, [*opened, *work.after], folder, on_time)
+
+
+async def _read_back(work: AdaptivePlan, folder: Path, source: MediaMetaData, complaints: str) -> list[Made]:
+    """What was made of each sub-stream. Raises SourceFileError if one is missing or ends early."""
+    slots = asyncio.Semaphore(PROBES_AT_ONCE)
+
+    async def one(position: int, stream: SubStream) -> Made:
+        path = folder / stream.local(work.packaging, position)
+        if not path.is_file() or path.stat().st_size == 0:
+            raise SourceFileError("the source is damaged: nothing of it could be decoded")
+        async with slots:
+            local = await asyncio.to_thread(_local, path, work)
+            size = sum(size for _, size in local[1])
+            found = await probe_output(path, size)
+        check_duration(source, found.duration, stream.expected_s, complaints)
+        return Made(stream, path, *local[:2], found, local[2])
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            reading = [group.create_task(one(position, stream)) for position, stream in enumerate(work.streams)]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    return [each.result() for each in reading]
+
+
+def _local(path: Path, work: AdaptivePlan) -> tuple[tuple[Path, ...], tuple[tuple[float, int], ...], dash.Index | None]:
+    """Files beside a playlist, segments, and the index if there is one. Blocks."""
+    if work.packaging.dash:
+        with path.open("rb") as file:
+            try:
+                index = dash.index_of(file.read(INDEX_BYTES))
+            except dash.NotIndexed as error:
+                raise InternalError(str(error)) from error
+        return (), index.segments, index
+    parts = tuple(files_beside(path, work.segments))
+    lengths = hls.segment_lengths(path.read_text())
+    segments = tuple((seconds, size or path.with_name(name).stat().st_size) for seconds, name, size in lengths)
+    return parts, segments, None
