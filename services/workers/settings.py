@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import tempfile
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from shared.cores import cores
 from shared.model.task import Lane
 from shared.settings import ServiceSettings
 
@@ -25,8 +25,9 @@ class WorkerSettings(ServiceSettings):
     must be its own on each machine. A second worker on the machine gets a number behind it by itself."""
     light_slots: int = Field(default=4, ge=0, le=256)
     """Tasks of the light lane at once; 0 to leave the lane alone."""
-    media_slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=0, le=256)
-    """Tasks of the media lane at once; 0 to leave the lane alone."""
+    media_slots: int = Field(default_factory=cores, ge=0, le=256)
+    """Tasks of the media lane at once; by default one for each CPU that the process may use (also by its container's
+    quota); 0 to leave the lane alone."""
     ai_slots: int = Field(default=0, ge=0, le=256)
     """Tasks of the ai lane at once; 0 to leave the lane alone."""
     lease_s: float = Field(default=30, ge=1)
@@ -50,7 +51,8 @@ class WorkerSettings(ServiceSettings):
     """The ffmpeg to call; by default the one that ships with `imageio-ffmpeg`."""
 
     encoder_threads: int = Field(default=0, ge=0, le=256)
-    """Threads of each decoder and encoder; 0 for the cores of the machine divided by `media_slots`, at least one."""
+    """Threads of each decoder and encoder; 0 for the CPUs that the process may use divided by `media_slots`, at least
+    one."""
 
     @model_validator(mode="after")
     def _heartbeat_within_lease(self) -> Self:
@@ -74,7 +76,7 @@ class WorkerSettings(ServiceSettings):
     @property
     def threads(self) -> int:
         """Threads of each decoder and encoder, so that full slots fill the machine and do not fight for it."""
-        return self.encoder_threads or max((os.cpu_count() or 1) // max(self.media_slots, 1), 1)
+        return self.encoder_threads or max(cores() // max(self.media_slots, 1), 1)
 
     def slots(self) -> dict[Lane, int]:
         """The lanes this worker serves and how many tasks of each at once."""

@@ -24,6 +24,7 @@ from services.workers.media import ffmpeg
 from services.workers.media.ffmpeg import MediaTools, media_tools
 from services.workers.media.probe import probe
 from services.workers.nodes.transcode_plan import TranscodePlan, plan
+from shared.cores import cores
 from shared.mps.naming import OutputNames
 from shared.mps.presets import resolve
 from shared.mps.transcode import TranscodeTaskInput
@@ -101,7 +102,7 @@ def run(commands: Sequence[Sequence[str]], folder: Path, at_once: int) -> Cost:
 
 def measure(tools: MediaTools, folder: Path, source: Path, heights: Sequence[int], slots: int, times: int) -> list[str]:
     """One row: both ways in turns."""
-    threads = max((os.cpu_count() or 1) // slots, 1)
+    threads = max(cores() // slots, 1)
     plans = [plan_of(source, height, threads) for height in heights]
     apart, joint = [], []
     for _ in range(times):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import psutil
 import pytest
 
 from shared.adapters.state_url import open_state
+from shared.cores import cores
 from shared.model import collections
 from shared.model.task import TaskState
 from shared.state.records import Records
@@ -148,7 +148,7 @@ def test_cancel_during_an_encode_leaves_nothing_and_frees_its_slot(
     rest.node_is(first, 1, "running")
     mine = wait_for("ffmpeg", lambda: ffmpegs(stack) - before)
     # All slots of the machine, unless it is a large one; then what comes behind need not wait for a slot.
-    slots = os.cpu_count() or 1
+    slots = cores()
     others = []
     for number in range(1, min(slots, 4)):
         stack.upload(f"cancel/other-{number}.mp4", long_clip)

@@ -99,7 +99,7 @@ async def call(
         "pipe:1",
         "-stats_period",
         "0.5",
-        *_filter_threads(tools.threads),
+        *filter_threads(tools.threads),
     ]
     ended = await run([str(tools.ffmpeg), *prefix, *arguments], folder, watch.line, tools.limits, pass_fds=pass_fds)
     if ended.returncode != 0:
@@ -107,7 +107,8 @@ async def call(
     return ended.errors
 
 
-def _filter_threads(threads: int) -> list[str]:
+def filter_threads(threads: int) -> list[str]:
+    """Arguments for that many threads of each filter graph; 0 leaves that to ffmpeg."""
     return ["-filter_threads", str(threads), "-filter_complex_threads", str(threads)] if threads else []
 
 
