@@ -13,7 +13,8 @@ ReelwayError
 ├── shared.model.graph.GraphError                            nodes that are no graph
 ├── shared.model.failure.NodeError                           a node failed (classes of the contract's ErrCodeExt)
 │   ├── InvalidInput, SourceFileError, InternalError
-│   └── services.workers.media.process.ProcessTimeout,
+│   ├── services.workers.media.process.OutputTooLarge        an InvalidInput
+│   └── services.workers.media.process.ProcessTimeout (CpuExceeded),
 │       services.workers.scratch.ScratchFull                 each an InternalError
 ├── shared.state.templates.TemplateError                     a tenant's template cannot be had, made or changed
 │   ├── TemplateNotFound, SystemTemplate

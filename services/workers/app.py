@@ -36,7 +36,7 @@ async def build(runtime: Runtime) -> None:
         runtime.records,
         queue,
         runtime.objects,
-        node_kinds(settings.ffmpeg, settings.threads),
+        node_kinds(settings.ffmpeg, settings.threads, settings.output_limit_bytes),
         scratch,
         SourceCache(runtime.objects, scratch.sources, settings.source_cache_bytes),
         owner=holder.owner,

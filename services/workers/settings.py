@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from services.workers.media.process import OUTPUT_BYTES
 from shared.cores import cores
 from shared.model.task import Lane
 from shared.settings import ServiceSettings
@@ -47,6 +48,8 @@ class WorkerSettings(ServiceSettings):
     """Where sources and outputs lie while they are worked on."""
     source_cache_bytes: int = Field(default=10 * 1024**3, ge=0)
     """How much of fetched sources is kept for later nodes, beyond what is in use."""
+    output_limit_bytes: int = Field(default=OUTPUT_BYTES, ge=1024**2)
+    """How much one node may write, before it is stopped: beyond what is sensible, a mistake or an attack."""
     ffmpeg: Path | None = None
     """The ffmpeg to call; by default the one that ships with `imageio-ffmpeg`."""
 

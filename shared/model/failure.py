@@ -24,6 +24,8 @@ class ErrCode(StrEnum):
     """A start or end lies outside the source."""
     DEFINITION_NOT_EXIST = "InvalidInput.DefinitionNotExist"
     """The template is gone."""
+    RESULT_TOO_LARGE = "InvalidInput.ResultFileSizeTooLarge"
+    """The output is larger than a node may write (VOD's list)."""
     SOURCE_FILE = "SourceFileError"
     """The source cannot be read as media, is damaged, truncated or empty."""
     NO_VIDEO = "SourceFileError.NoVideoMedia"

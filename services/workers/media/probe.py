@@ -12,12 +12,14 @@ from typing import Any
 
 from services.workers.media.codecs import audio_codecs, video_codecs
 from services.workers.media.ffmpeg import FORMATS, PROTOCOLS
-from services.workers.media.process import PROBE_LIMITS, Limits, probe_limits, run
+from services.workers.media.process import PROBE_LIMITS, CpuExceeded, Limits, probe_limits, run
 from shared.model.failure import ErrCode, InternalError, SourceFileError
 from shared.mps.facts import AudioFacts, MediaFacts
 from shared.mps.media import MediaAudioStreamItem, MediaMetaData, MediaVideoStreamItem
 
 CHILD = Path(__file__).with_name("probe_child.py")
+MAX_DURATION_S = 7 * 86400
+"""What a source may claim to last: longer is a mistake, or a trick to keep a worker busy."""
 
 # ISO/IEC 23091-2 (also H.273), in the words of ffprobe.
 _PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020"} | {
@@ -62,6 +64,10 @@ async def probe(path: Path, demuxer: str = "") -> MediaMetaData:
         raise SourceFileError("the picture of the source has no size", ErrCode.NO_RESOLUTION)
     if not facts["decoded"]:
         raise SourceFileError("the source is damaged: nothing of it can be decoded")
+    if not data.duration <= MAX_DURATION_S:
+        raise SourceFileError(
+            f"the source claims to last {data.duration / 86400:.0f} days, more than {MAX_DURATION_S // 86400}"
+        )
     return data
 
 
@@ -86,8 +92,12 @@ async def _facts(path: Path, formats: str, limits: Limits, demuxer: str = "") ->
         lines.append(line)
         return True
 
-    program = [sys.executable, "-I", str(CHILD), str(path), PROTOCOLS, formats, demuxer]
-    ended = await run(program, path.parent, keep, limits)
+    program = [sys.executable, "-I", "-B", str(CHILD), str(path), PROTOCOLS, formats, demuxer]
+    try:
+        ended = await run(program, path.parent, keep, limits)
+    except CpuExceeded:
+        # Processor time, unlike time, does not depend on what else the machine does: the file's doing as well.
+        return {"error": "it takes too long to read"}
     if ended.returncode in _CRASHES:
         # The file's doing: it would crash the next attempt as well.
         return {"error": "the decoder crashed"}

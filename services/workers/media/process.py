@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shared.model.failure import InternalError
+from shared.model.failure import ErrCode, InternalError, InvalidInput
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 NO_SYSTEM_FONTS = Path(__file__).with_name("fonts.conf")
@@ -22,22 +22,44 @@ KILL_AFTER_S = 3.0
 """Between SIGTERM and SIGKILL: an encode ended in 0.4 s (FACTS §5)."""
 
 
+OUTPUT_BYTES = 128 * 1024**3
+WATCH_S = 5.0
+"""How often the size of what a child writes is looked at, and whether it has lost its time."""
+
+
 class ProcessTimeout(InternalError):
     """A child was stopped because it took too long or stood still."""
 
 
+class CpuExceeded(ProcessTimeout):
+    """A child was stopped because it had all the processor time that it may have."""
+
+
+class OutputTooLarge(InvalidInput):
+    """A child was stopped because it wrote more than it may."""
+
+    err = ErrCode.RESULT_TOO_LARGE
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one child may use. `stall_s` is how long nothing may come out of it, `wall_s` how long it may run."""
+    """What one child may use.
+
+    `stall_s` is how long nothing may come out of it, `wall_s` how long it may run. `output_bytes` is how much may lie
+    in its folder, and how large one file may be; with 0 it can write no file at all. `isolated` takes its network away
+    where the kernel lets us.
+    """
 
     # 8 GiB as FACTS §5 advises for encoders, and room for the stacks and arenas of one thread per core.
     address_space_bytes: int = 8 * 1024**3 + (os.cpu_count() or 1) * 256 * 1024**2
     cpu_s: int = 7 * 24 * 3600
     wall_s: float = 24 * 3600
     stall_s: float = 300
+    output_bytes: int = OUTPUT_BYTES
+    isolated: bool = True
 
 
-PROBE_LIMITS = Limits(address_space_bytes=4 * 1024**3, cpu_s=120, wall_s=120, stall_s=120)
+PROBE_LIMITS = Limits(address_space_bytes=4 * 1024**3, cpu_s=120, wall_s=120, stall_s=120, output_bytes=0)
 PROBED_BYTES_PER_S = 20_000_000
 """How fast a whole file is read at the least."""
 
@@ -73,8 +95,8 @@ async def run(
 ) -> Ended:
     """Runs a program in `folder` and waits for its end.
 
-    `on_line` gets each line of its standard output and says whether it is a sign of life. The descriptors `pass_fds`
-    stay open in it. Raises ProcessTimeout.
+    `on_line` gets each line of its standard output and says whether it is a sign of life; what it raises ends the
+    program and is raised here. The descriptors `pass_fds` stay open in it. Raises ProcessTimeout and OutputTooLarge.
     Whatever happens, also on cancellation, the whole process group is gone and reaped when this returns.
     """
     process = await asyncio.create_subprocess_exec(
@@ -85,6 +107,8 @@ async def run(
         str(os.getpid()),
         str(limits.address_space_bytes),
         str(limits.cpu_s),
+        str(limits.output_bytes),
+        str(int(limits.isolated)),
         *program,
         cwd=folder,
         env=environment(),
@@ -97,7 +121,7 @@ async def run(
     watch = _Watch(on_line)
     readers = [asyncio.create_task(watch.read_output(process)), asyncio.create_task(watch.read_errors(process))]
     try:
-        await _wait(process, watch, limits)
+        await _wait(process, watch, limits, folder, readers[0])
         # A grandchild that holds the pipes must not hold us.
         await asyncio.wait(readers, timeout=KILL_AFTER_S)
     finally:
@@ -108,6 +132,10 @@ async def run(
     for reader in readers:
         if not reader.cancelled() and (error := reader.exception()) is not None:
             raise error
+    if process.returncode == -signal.SIGXCPU:
+        raise CpuExceeded(f"the media process used {limits.cpu_s} s of processor time and was stopped")
+    if process.returncode == -signal.SIGXFSZ:
+        raise OutputTooLarge(_too_large(limits))
     return Ended(process.returncode if process.returncode is not None else -1, watch.tail.decode(errors="replace"))
 
 
@@ -137,7 +165,9 @@ class _Watch:
             self.tail = (self.tail + chunk)[-STDERR_TAIL_BYTES:]
 
 
-async def _wait(process: asyncio.subprocess.Process, watch: _Watch, limits: Limits) -> None:
+async def _wait(
+    process: asyncio.subprocess.Process, watch: _Watch, limits: Limits, folder: Path, reader: asyncio.Task[None]
+) -> None:
     started = time.monotonic()
     ending = asyncio.ensure_future(process.wait())
     try:
@@ -148,11 +178,29 @@ async def _wait(process: asyncio.subprocess.Process, watch: _Watch, limits: Limi
                 stalled = now < started + limits.wall_s
                 rule = f"showed no progress for {limits.stall_s:g} s" if stalled else f"ran for {limits.wall_s:g} s"
                 raise ProcessTimeout(f"the media process {rule} and was stopped")
-            done, _ = await asyncio.wait({ending}, timeout=min(left, 5))
-            if done:
+            awaited = {ending} if reader.done() else {ending, reader}
+            await asyncio.wait(awaited, timeout=min(left, WATCH_S), return_when=asyncio.FIRST_COMPLETED)
+            if ending.done() or (reader.done() and reader.exception() is not None):
                 return
+            if limits.output_bytes and await asyncio.to_thread(_size, folder) > limits.output_bytes:
+                raise OutputTooLarge(_too_large(limits))
     finally:
         ending.cancel()
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files in a folder. ffmpeg's own -fs ends a file with success (FACTS §5), and the kernel's limit is
+    one of each file. Blocks."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(parent, name).lstat().st_size
+    return total
+
+
+def _too_large(limits: Limits) -> str:
+    return f"the output is larger than the {limits.output_bytes / 1024**3:.3g} GiB that a node may write"
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

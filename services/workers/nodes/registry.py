@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from services.workers.media.ffmpeg import MediaTools, media_tools
+from services.workers.media.isolation import announce_isolation
+from services.workers.media.process import OUTPUT_BYTES, Limits
 from services.workers.nodes.adaptive import AdaptiveStreaming
 from services.workers.nodes.animated_graphics import AnimatedGraphics
 from services.workers.nodes.base import NodeKind
@@ -25,10 +28,11 @@ NodeFactory = Callable[[MediaTools], NodeKind]
 """What an entry point of the group names: makes the kind, given the tools of this worker."""
 
 
-def node_kinds(ffmpeg: Path | None = None, threads: int = 0) -> dict[str, NodeKind]:
-    """Every kind by its name; `threads` as in MediaTools. A package may add kinds; taking the name of another is a
-    ValueError."""
-    tools = media_tools(ffmpeg, threads)
+def node_kinds(ffmpeg: Path | None = None, threads: int = 0, output_bytes: int = OUTPUT_BYTES) -> dict[str, NodeKind]:
+    """Every kind by its name; `threads` as in MediaTools, `output_bytes` as in Limits. Says in the log how media
+    processes are kept from the network. A package may add kinds; taking the name of another is a ValueError. Blocks."""
+    announce_isolation()
+    tools = replace(media_tools(ffmpeg, threads), limits=Limits(output_bytes=output_bytes))
     own: tuple[NodeKind, ...] = (
         Probe(),
         Transcode(tools),

@@ -28,6 +28,8 @@ from shared.mps.naming import OutputNames
 from shared.mps.presets import resolve
 from shared.mps.transcode import TranscodeTaskInput
 
+FAR_TOO_LONG, FAR_TOO_LONG_S = 2, 600
+"""An output that lasts so many times what was expected and so many seconds more is the work of a trick."""
 FIRST_PASS_SHARE = 0.35
 """Of the progress; the first pass is quicker."""
 
@@ -109,6 +111,9 @@ async def _run(
 
     def on_time(written_s: float) -> None:
         if work.expected_s:
+            if written_s > FAR_TOO_LONG * work.expected_s + FAR_TOO_LONG_S:
+                # Frames are repeated across a gap, however wide: a packet may claim to be shown in a hundred years.
+                raise SourceFileError(f"the timestamps of the source jump: it should last {work.expected_s:.1f} s")
             share = min(written_s / work.expected_s, 1.0)
             report(100 * (done + share * (FIRST_PASS_SHARE if work.first_pass and not done else 1 - done)))
         on_written()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from services.workers.media.ffmpeg import FORMATS, PROTOCOLS
-from services.workers.media.process import probe_limits, run
+from services.workers.media.process import CpuExceeded, probe_limits, run
 from shared.model.failure import InternalError
 from shared.mps.media import MediaMetaData
 from shared.mps.quality_control import ContainerDiagnoseResultItem
@@ -65,8 +65,11 @@ async def examine(path: Path, size_bytes: int, folder: Path) -> Packets:
         lines[:] = [line]
         return True
 
-    program = [sys.executable, "-I", str(CHILD), str(path), PROTOCOLS, FORMATS]
-    ended = await run(program, folder, keep, probe_limits(size_bytes))
+    program = [sys.executable, "-I", "-B", str(CHILD), str(path), PROTOCOLS, FORMATS]
+    try:
+        ended = await run(program, folder, keep, probe_limits(size_bytes))
+    except CpuExceeded:
+        return Packets({"StreamParseFailed": []})
     if ended.returncode < 0:
         # A file that crashes the demuxer or exhausts its limits would do so again.
         return Packets({"StreamParseFailed": []})
