@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from shared.mps.audio_template import AudioTemplateInfo as AudioTemplateInfo
 from shared.mps.audio_template import AudioTemplateInfoForUpdate as AudioTemplateInfoForUpdate
 from shared.mps.base import MpsModel
+from shared.mps.enhance import EnhanceConfig
 from shared.mps.mosaic import MosaicSet
 from shared.mps.naming import NUMBER_VARIABLES, PLAIN_VARIABLES, NamingError, NumberFormat, check_path
 from shared.mps.not_yet import NOT_YET
@@ -118,7 +119,7 @@ class RawTranscodeParameter(MpsModel):
     audio_template: AudioTemplateInfo | None = None
     tehd_config: TEHDConfig | None = Field(default=None, alias="TEHDConfig")
     std_ext_info: NotYet = None
-    enhance_config: NotYet = None
+    enhance_config: EnhanceConfig | None = None
     subtitle_template: NotYet = None
 
     @model_validator(mode="after")
@@ -130,6 +131,7 @@ class RawTranscodeParameter(MpsModel):
         self._check_video()
         self._check_audio()
         self._check_tehd()
+        self._check_enhance()
         return self
 
     def _check_video(self) -> None:
@@ -155,6 +157,22 @@ class RawTranscodeParameter(MpsModel):
             raise ValueError(f"TEHDConfig.Type {self.tehd_config.type} needs VideoTemplate.Codec {_or(_TOP_SPEED)}")
         if video.mode in ("ABR", "CBR") or video.compress:
             raise ValueError("VideoTemplate.Mode must be VBR or VCRF and Compress 0 when TEHDConfig is on")
+
+    def _check_enhance(self) -> None:
+        wanted = self.enhance_config
+        if wanted is None:
+            return
+        if wanted.picture:
+            video = self.video_template
+            if self.audio_only or video is None or video.codec == "copy":
+                raise ValueError("EnhanceConfig.VideoEnhance needs a picture that is encoded")
+            hdr = wanted.picture.hdr
+            if hdr and hdr.on and (video.codec not in ("h264", "h265") or video.bit_depth != 10):
+                raise ValueError(
+                    "EnhanceConfig.VideoEnhance.Hdr needs VideoTemplate.Codec h264 or h265 and BitDepth 10"
+                )
+        if wanted.sound and (self.remove_audio or self.audio_template is None or self.audio_template.codec == "copy"):
+            raise ValueError("EnhanceConfig.AudioEnhance needs a sound that is encoded")
 
     def _check_audio(self) -> None:
         audio = self.audio_template

@@ -1,13 +1,14 @@
 """What further modules add to a transcode: filters and pictures, at fixed places of its way. Pure data.
 
 The picture goes through: upright (by ffmpeg) -> `before_size` -> tone map -> size and fill -> frame rate ->
-`after_size` -> `mosaics` -> `overlays` -> `subtitles` -> pixel format. The sound: `before_mix` -> channels and sample
-rate -> `after_mix`.
+`after_size` -> `mosaics` -> `overlays` -> `subtitles` -> `to_hdr` -> pixel format. The sound: `before_mix` ->
+channels and sample rate -> `after_mix`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from services.workers.media.filtergraph import Overlay
 
@@ -30,6 +31,8 @@ class Effects:
     """Watermarks, the lowest first; a text is a filter that draws on the picture."""
     subtitles: tuple[str, ...] = ()
     """Burnt into the picture, on top of everything."""
+    to_hdr: tuple[str, ...] = ()
+    """On the finished picture, SDR until here, so that what is drawn on it is not brighter than paper."""
     before_mix: tuple[str, ...] = ()
     """On the sound with the source's channels: denoising."""
     after_mix: tuple[str, ...] = ()
@@ -46,6 +49,7 @@ class Effects:
             or self.mosaics
             or self.overlays
             or self.subtitles
+            or self.to_hdr
         )
 
     @property
@@ -55,3 +59,17 @@ class Effects:
 
 
 NO_EFFECTS = Effects()
+_INSTEAD = frozenset({"tone_map", "frame_rate"})
+
+
+def joined(*parts: Effects) -> Effects:
+    """All of them, stage by stage, in the given order; of those that stand in place of ours the last counts."""
+    found: dict[str, tuple[Any, ...] | None] = {}
+    for part in parts:
+        for field in fields(part):
+            value = getattr(part, field.name)
+            if field.name in _INSTEAD:
+                found[field.name] = found.get(field.name) if value is None else value
+            else:
+                found[field.name] = (*(found.get(field.name) or ()), *value)
+    return Effects(**found)  # type: ignore[arg-type]

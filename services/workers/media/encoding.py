@@ -68,13 +68,16 @@ def video_arguments(
     threads: int = 0,
     pass_number: int = 0,
     statistics: str = STATISTICS,
+    static: Sequence[str] = (),
 ) -> list[str]:
     """Encoder arguments for the video stream, which has been shaped to `size`.
 
     With `segment_s` a key frame starts each segment of that length; `key_frames` is ffmpeg's expression for other
     places. `threads` 0 leaves that to the encoder. `pass_number` is 1 or 2 for a rate that is held in two passes
-    (`in_two_passes`), else 0; `statistics` names what the first learns. Raises InvalidInput for what this source or
-    size cannot have.
+    (`in_two_passes`), else 0; `statistics` names what the first learns. `static` are further private parameters of the
+    encoder.
+
+    Raises InvalidInput for what this source or size cannot have.
     """
     if video.codec == "copy":
         copied = source.video.codec if source.video else ""
@@ -82,7 +85,7 @@ def video_arguments(
     if video.video_level and all(size):
         check_level(video.codec, video.video_level, *size, video.rate or source.frame_rate)
     rate = rate_of(video, source, tehd)
-    private: list[str] = []
+    private = list(static)
     arguments = ["-fps_mode", _frame_times(video), "-c:v", *_encoder(video, tehd)]
     arguments += _spelt(video, rate, private)
     arguments += _structure(video, source, private)

@@ -81,18 +81,20 @@ async def call(
     on_time: Callable[[float], None] = lambda _: None,
     *,
     pass_fds: Sequence[int] = (),
+    log_level: str = "error",
 ) -> str:
     """Runs ffmpeg in `folder`; `on_time` gets the seconds of output written so far, growing. It can write to the
     descriptors `pass_fds` as `pipe:N`.
 
-    Returns the end of what it complained about (it may have succeeded all the same). Raises NodeError if it failed.
+    Returns the end of what it complained about (it may have succeeded all the same), or said, if `log_level` is info.
+    Raises NodeError if it failed.
     """
     watch = _Progress(on_time)
     prefix = [
         "-hide_banner",
         "-nostdin",
         "-v",
-        "error",
+        log_level,
         "-y",
         "-nostats",
         "-progress",

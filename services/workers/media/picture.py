@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.workers.media.geometry import Geometry, frame_filters, placed
+from services.workers.media.hdr import to_sdr
 from shared.mps.media import MediaMetaData
 
-TONE_MAP = (
-    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
-)
-"""HDR to SDR (FACTS §5)."""
 DEINTERLACE = "estdif=mode=frame:deint=interlaced"
 """Within one frame: a single picture has no neighbours to compare with."""
 FLATTEN = "format=gbrap,premultiply=inplace=1"
@@ -85,10 +82,7 @@ def _colours(source: MediaMetaData) -> list[str]:
     if facts and facts.interlaced:
         filters.append(DEINTERLACE)
     if video and video.hdr_type:
-        if not (video.color_primaries and video.color_space):
-            # zscale converts nothing that is not said to be something.
-            filters.append("setparams=color_primaries=bt2020:colorspace=bt2020nc")
-        filters.append(TONE_MAP)
+        filters += to_sdr(source)
     elif pixel_format.startswith(_ALPHA):
         filters.append(FLATTEN)
     elif video and not video.color_space and pixel_format and not pixel_format.startswith(_RGB):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.workers.media.effects import NO_EFFECTS, Effects
 from services.workers.media.filtergraph import FilterGraph
 from services.workers.media.geometry import geometry, size_filters
-from services.workers.media.picture import TONE_MAP
+from services.workers.media.hdr import to_sdr
 from shared.mps.media import MediaMetaData
 from shared.mps.transcode import VideoTemplateInfo
 
@@ -42,7 +42,7 @@ def shaped_picture(
             graph.apply(overlay)
         else:
             graph.overlay(overlay)
-    graph.apply(*effects.subtitles)
+    graph.apply(*effects.subtitles, *effects.to_hdr)
     graph.apply(f"format={pixel_format(video)}")
     return graph
 
@@ -56,7 +56,7 @@ def tone_filters(video: VideoTemplateInfo, source: MediaMetaData, effects: Effec
     """HDR becomes SDR for an output of eight bits."""
     if effects.tone_map is not None:
         return list(effects.tone_map)
-    return [TONE_MAP] if source.video and source.video.hdr_type and video.bit_depth != 10 else []
+    return list(to_sdr(source)) if video.bit_depth != 10 else []
 
 
 def sized_filters(video: VideoTemplateInfo, source: MediaMetaData, mark: str = "") -> list[str]:

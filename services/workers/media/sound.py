@@ -23,7 +23,7 @@ _ENCODERS = {
     "pcm24": "pcm_s24le",
 }
 _CONTAINER_RATES = {("flv", "mp3"): (11025, 22050, 44100), ("mxf", "pcm16"): (48000,), ("mxf", "pcm24"): (48000,)}
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """One name per number of channels that every encoder takes: libopus, say, refuses `5.1(side)`."""
 _MP2_KBPS = (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
 _MP2_LOW_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
@@ -39,7 +39,7 @@ _TO_STEREO = (
 )
 """More channels to two. ffmpeg's own matrix divides everything by the sum of its coefficients, and speech, which is in
 the centre, becomes 10 dB quieter; here the centre has the level of the sides, and the limiter takes what would clip."""
-_GAPS = "aresample=async=1:min_hard_comp=0.1"
+GAPS = "aresample=async=1:min_hard_comp=0.1"
 """Gaps of the source become silence, and sound that begins late stays late, in every container."""
 
 
@@ -61,9 +61,7 @@ def audio_arguments(
     if audio.codec == "copy":
         return [f"-c:{kind}", "copy"]
     channels = output_channels(audio, source)
-    filters = [_GAPS if raw_times else f"{_GAPS}:first_pts=0", *effects.before_mix]
-    filters += _mixed(channels, source.channel)
-    filters += effects.after_mix
+    filters = sound_filters(audio, source, effects, raw_times=raw_times)
     arguments = [f"-filter:{kind}", ",".join(filters), f"-c:{kind}", _ENCODERS[audio.codec]]
     rate = sample_rate(audio, source, container)
     if audio.codec not in LOSSLESS:
@@ -97,6 +95,19 @@ def stream_tags(audio: AudioTemplateInfo, own: AudioFacts, index: int = 0) -> li
     ]
 
 
+def sound_filters(
+    audio: AudioTemplateInfo, source: MediaAudioStreamItem, effects: Effects = NO_EFFECTS, *, raw_times: bool = False
+) -> list[str]:
+    """The way of the sound, in the order of `Effects`."""
+    channels = output_channels(audio, source)
+    return [
+        GAPS if raw_times else f"{GAPS}:first_pts=0",
+        *effects.before_mix,
+        *_mixed(channels, source.channel),
+        *effects.after_mix,
+    ]
+
+
 def output_channels(audio: AudioTemplateInfo, source: MediaAudioStreamItem) -> int:
     """How many channels come out; 0 if the source's number is unknown and is to be kept."""
     if audio.audio_channel is None:
@@ -117,7 +128,7 @@ def _mixed(channels: int, own: int) -> list[str]:
         return []
     if channels <= 2 < own:
         return [*_TO_STEREO, *(["pan=mono|c0=0.5*c0+0.5*c1"] if channels == 1 else [])]
-    layout = _LAYOUTS.get(channels)
+    layout = LAYOUTS.get(channels)
     return [f"aformat=channel_layouts={layout}"] if layout else []
 
 

@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from services.workers.media import ffmpeg, hls
+from services.workers.media.compose import compose
+from services.workers.media.effects import joined
 from services.workers.media.ffmpeg import MediaTools
 from services.workers.media.hls_files import files_beside
 from services.workers.media.probe import probe_output
@@ -19,7 +21,9 @@ from services.workers.nodes.early_segments import SegmentStream, segment_file
 from services.workers.nodes.errors import as_invalid_input
 from services.workers.nodes.place import Place, md5_of, names_of, read_source
 from services.workers.nodes.transcode_plan import TranscodePlan as TranscodePlan
+from services.workers.nodes.transcode_plan import cut
 from services.workers.nodes.transcode_plan import plan as plan
+from services.workers.nodes.transcode_prepare import Preparation
 from shared.model.failure import SourceFileError
 from shared.model.task import Lane
 from shared.mps.base import MpsModel
@@ -55,13 +59,29 @@ class Transcode:
         path, source = await read_source(context)
         folder = context.scratch / "transcode"
         folder.mkdir()
-        effects = await drawing(context, params, template, source, folder)
+        threads = self._tools.threads
         with as_invalid_input():
-            work = plan(params, template, source, names, effects, threads=self._tools.threads)
-        place.check(task, [work.key])
+            # Before the steps that take time: what cannot be done is said at once.
+            composed = compose(template, source)
+            wanted = cut(params, template, source)
+        drawn = await drawing(context, params, composed.template, source, folder)
+        with as_invalid_input():
+            effects = joined(composed.effects, drawn)
+            key = plan(params, composed.template, source, names, effects, threads).key
+        place.check(task, [key])
 
+        preparation = Preparation(template, source)
+        prepared = await preparation.take(
+            self._tools, path, wanted, folder, lambda share: context.report_progress(100 * share)
+        )
+        with as_invalid_input():
+            composed = compose(template, source, prepared)
+            effects = joined(composed.effects, drawn)
+            work = plan(params, composed.template, source, names, effects, threads, composed.speech)
         segments = SegmentStream(context, work, names, place, folder)
-        complaints = await _run(self._tools, path, work, folder, context.report_progress, segments.look)
+        complaints = await _run(
+            self._tools, path, work, folder, context.report_progress, segments.look, preparation.share
+        )
         produced = folder / work.output
         if not produced.is_file() or produced.stat().st_size == 0:
             raise SourceFileError("the source is damaged: nothing of it could be decoded")
@@ -104,8 +124,10 @@ async def _run(
     folder: Path,
     report: Callable[[float], None],
     on_written: Callable[[], None],
+    before: float = 0.0,
 ) -> str:
-    """Both passes or the one; returns what ffmpeg complained about. `on_written` is told when the output has grown."""
+    """Both passes or the one; returns what ffmpeg complained about. `on_written` is told when the output has grown,
+    `before` is the share of the progress that is made already."""
     opened = [*ffmpeg.source(path, *work.before), *work.inputs]
     done = 0.0
 
@@ -115,7 +137,8 @@ async def _run(
                 # Frames are repeated across a gap, however wide: a packet may claim to be shown in a hundred years.
                 raise SourceFileError(f"the timestamps of the source jump: it should last {work.expected_s:.1f} s")
             share = min(written_s / work.expected_s, 1.0)
-            report(100 * (done + share * (FIRST_PASS_SHARE if work.first_pass and not done else 1 - done)))
+            here = done + share * (FIRST_PASS_SHARE if work.first_pass and not done else 1 - done)
+            report(100 * (before + (1 - before) * here))
         on_written()
 
     if work.first_pass:

@@ -14,10 +14,12 @@ from services.workers.media.containers import ContainerFormat, container_format
 from services.workers.media.effects import NO_EFFECTS, Effects
 from services.workers.media.encoding import in_two_passes, video_arguments
 from services.workers.media.geometry import geometry
+from services.workers.media.hdr import made_hdr10, static_metadata
 from services.workers.media.rate import rate_of
 from services.workers.media.segments import Segments, segments_of
 from services.workers.media.shaping import HD_HEIGHT, pixel_format, shaped_picture
 from services.workers.media.sound import audio_arguments, stream_tags
+from services.workers.media.speech import RawSound
 from shared.model.failure import ErrCode, InvalidInput, SourceFileError
 from shared.mps.facts import AudioFacts
 from shared.mps.media import MediaMetaData
@@ -60,6 +62,37 @@ class TranscodePlan:
     segment_extension: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The part of the source that is wanted: where it starts, how much to write (0 for all), how long to expect it (0
+    if that cannot be known), in seconds."""
+
+    start_s: float
+    length_s: float
+    expected_s: float
+    raw_times: bool = False
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """Input options."""
+        return (
+            *(("-copyts",) if self.raw_times else ()),
+            *(("-ss", f"{self.start_s:.3f}") if self.start_s else ()),
+        )
+
+    @property
+    def length(self) -> tuple[str, ...]:
+        """Output options."""
+        return ("-t", f"{self.length_s:.3f}") if self.length_s else ()
+
+
+def cut(params: TranscodeTaskInput, template: RawTranscodeParameter, source: MediaMetaData) -> Cut:
+    """Raises InvalidInput, SourceFileError."""
+    with_video, with_audio = _streams(template, source)
+    raw_times = bool(with_video and template.video_template and template.video_template.raw_pts)
+    return Cut(*_cut(params, source, with_video=with_video, with_audio=with_audio), raw_times)
+
+
 def plan(
     params: TranscodeTaskInput,
     template: RawTranscodeParameter,
@@ -67,22 +100,26 @@ def plan(
     names: OutputNames,
     effects: Effects = NO_EFFECTS,
     threads: int = 0,
+    speech: RawSound | None = None,
 ) -> TranscodePlan:
     """Decides everything. `template` is what `params` asks for, complete; `threads` is for decoder and encoder each, 0
-    leaves it to them. Raises InvalidInput, SourceFileError, NamingError."""
+    leaves it to them. `speech` is taken in place of the source's sound, already cut.
+
+    Raises InvalidInput, SourceFileError, NamingError."""
     with_video, with_audio = _streams(template, source)
     video = template.video_template if with_video else None
     audio = template.audio_template if with_audio else None
     written = container_format(template.container, template.segment_type)
     _check_copies(template, source, written, with_video=with_video, with_audio=with_audio)
     _check_changes(video, audio, effects)
-    start_s, length_s, expected_s = _cut(params, source, with_video=with_video, with_audio=with_audio)
+    part = cut(params, template, source)
     segments = segments_of(template, source)
-    raw_times = bool(video and video.raw_pts)
+    raw_times = part.raw_times
 
     picture = _Picture(template, video, source, written, segments, effects, threads, raw_times)
-    length = ["-t", f"{length_s:.3f}"] if length_s else []
-    sound = _sound(template, audio, source, written, effects, raw_times) if audio else []
+    inputs = (*picture.inputs, *(speech.arguments if speech and audio else ()))
+    heard = f"{inputs.count('-i')}:a:0" if speech else "0:a:0"
+    sound = _sound(template, audio, source, written, effects, raw_times, heard) if audio else []
     path = params.output_object_path or TRANSCODE_PATH
     output = f"output.{written.extension}"
     copied_video = video is not None and video.codec == "copy"
@@ -91,19 +128,18 @@ def plan(
     return TranscodePlan(
         before=(
             *(("-threads", str(threads)) if threads else ()),
-            *(("-copyts",) if raw_times else ()),
-            *(("-ss", f"{start_s:.3f}") if start_s else ()),
+            *part.before,
         ),
-        inputs=picture.inputs,
+        inputs=inputs,
         after=(
-            *(*_COMMON, *picture.arguments(2 if two else 0), *sound, *length, *muxer, *written.arguments),
+            *(*_COMMON, *picture.arguments(2 if two else 0), *sound, *part.length, *muxer, *written.arguments),
             f"file:{output}",
         ),
-        first_pass=(*_COMMON, *picture.arguments(1), "-an", *length, "-f", "null", "-") if two else (),
+        first_pass=(*_COMMON, *picture.arguments(1), "-an", *part.length, "-f", "null", "-") if two else (),
         output=output,
         key=names.key("OutputObjectPath", path, written.extension),
         shown_path=names.shown(path, written.extension),
-        expected_s=expected_s,
+        expected_s=part.expected_s,
         copied=(video is None or copied_video) and (audio is None or audio.codec == "copy"),
         format=written,
         segments=segments,
@@ -130,6 +166,7 @@ class _Picture:
         self.in_two_passes = False
         self._template, self._video, self._source, self._written = template, video, source, written
         self._threads = threads
+        self._static = static_metadata(video.codec) if video and made_hdr10(effects.to_hdr) else []
         self._key_frames = segments.key_frames(raw_times=raw_times) if segments else ""
         self._size = (0, 0)
         self._mapped: tuple[str, ...] = ("-map", "0:V:0")
@@ -155,6 +192,7 @@ class _Picture:
                 size=self._size,
                 threads=self._threads,
                 pass_number=pass_number,
+                static=self._static,
             ),
         ]
 
@@ -166,8 +204,10 @@ def _sound(
     written: ContainerFormat,
     effects: Effects,
     raw_times: bool,
+    heard: str,
 ) -> list[str]:
-    """Mapping, filters, encoder and tags of the sound. A copy takes all tracks that the container can carry."""
+    """Mapping, filters, encoder and tags of the sound, `heard` being its stream specifier. A copy takes all
+    tracks that the container can carry."""
     if audio.codec == "copy":
         fitting = [
             index
@@ -182,7 +222,7 @@ def _sound(
     # Tags of the source's own stream (bit rates, statistics) would be wrong for ours.
     return [
         "-map",
-        "0:a:0",
+        heard,
         *arguments,
         "-map_metadata:s:a:0",
         "-1",

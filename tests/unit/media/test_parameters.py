@@ -113,7 +113,10 @@ def test_what_is_off_is_accepted() -> None:
         (raw() | {"BlindWatermark": {"Definition": 3}}, "BlindWatermark"),
         (raw() | {"HeadTailParameter": {"HeadSet": [{"Type": "COS"}]}}, "HeadTailParameter"),
         (raw(TEHDConfig={"Type": "TEHD-200"}), "RawParameter.TEHDConfig.Type"),
-        (raw(EnhanceConfig={"VideoEnhance": {"Denoise": {"Switch": "ON"}}}), "RawParameter.EnhanceConfig"),
+        (
+            raw(EnhanceConfig={"VideoEnhance": {"DiffusionEnhance": {"Switch": "ON"}}}),
+            "RawParameter.EnhanceConfig.VideoEnhance.DiffusionEnhance",
+        ),
         (raw(StdExtInfo="{}"), "RawParameter.StdExtInfo"),
         (raw(SubtitleTemplate={"Path": "x"}), "RawParameter.SubtitleTemplate"),
         (raw(VideoTemplate=VIDEO | {"Codec": "h266"}), "RawParameter.VideoTemplate.Codec"),

@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from services.workers.media import animation, pictures, sprites, winding
-from services.workers.media.picture import FLATTEN, TONE_MAP, frame_of, look
+from services.workers.media.hdr import to_sdr
+from services.workers.media.picture import FLATTEN, frame_of, look
 from services.workers.media.pictures import Wanted, nearest
 from services.workers.media.sampling import sample_times
 from services.workers.media.sprites import Grid
@@ -30,6 +31,7 @@ from shared.mps.snapshot import (
 from tests.unit.media.test_plans import NAMES, media
 
 STREAM = MediaVideoStreamItem(width=1280, height=720, codec="h264", fps=25, fps_numerator=25)
+HLG = STREAM.model_copy(update={"hdr_type": "hlg"})
 LONG = media(duration=7200.0, video_duration=7200.0, audio_duration=7200.0)
 
 
@@ -140,8 +142,8 @@ def test_key_frames_stand_for_the_times_that_they_are_near_to() -> None:
         ),
         (
             {},
-            media(video_stream_set=[STREAM.model_copy(update={"hdr_type": "hlg"})]),
-            ["setparams=color_primaries=bt2020:colorspace=bt2020nc", TONE_MAP, "scale=1280:720", "setsar=1"],
+            media(video_stream_set=[HLG]),
+            [*to_sdr(media(video_stream_set=[HLG])), "scale=1280:720", "setsar=1"],
         ),
         ({}, media(facts=MediaFacts(pixel_format="rgba")), [FLATTEN, "scale=1280:720", "setsar=1"]),
         ({}, media(facts=MediaFacts(pixel_format="rgb24")), ["scale=1280:720", "setsar=1"]),

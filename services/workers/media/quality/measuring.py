@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.workers.media import ffmpeg
-from services.workers.media.picture import TONE_MAP
+from services.workers.media.hdr import to_sdr
 from shared.mps.media import MediaMetaData
 
 SAMPLE_S = 0.2
@@ -65,7 +65,7 @@ def arguments(
     if source.video is not None and picture_fd is not None:
         # A little less than the distance, so that rounding does not skip every other picture.
         picked = f"select='isnan(prev_selected_t)+gte(t-prev_selected_t,{distance_s - 0.002:.3f})'"
-        tone = [TONE_MAP] if source.video.hdr_type else []
+        tone = to_sdr(source)
         chain = [
             picked,
             *tone,
