@@ -38,7 +38,7 @@ def schedule_task(run: Run, tasks: Mapping[int, Task] = _NO_TASKS, up_to: int | 
         "ErrCode": err_code,
         "Message": message,
         "InputInfo": _input_info(run),
-        "MetaData": run.metadata if view.node(_input(run)).state.final else None,
+        "MetaData": _metadata(run) if view.node(_input(run)).state.final else None,
         "ActivityResultSet": _results(run, view, tasks),
     }
 

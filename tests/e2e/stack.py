@@ -343,6 +343,16 @@ def snapshots_at(*times: str) -> dict[str, Any]:
     }
 
 
+SPRITE = {"ActivityType": "action-image-sprite", "ActivityPara": {"ImageSpriteTask": {"Definition": 10}}}
+
+
+def animated(end_s: float) -> dict[str, Any]:
+    return {
+        "ActivityType": "action-animated-graphics",
+        "ActivityPara": {"AnimatedGraphicTask": {"Definition": 20000, "StartTimeOffset": 0, "EndTimeOffset": end_s}},
+    }
+
+
 def sign_is_right(body: dict[str, Any], key: str) -> bool:
     expected = hashlib.md5(f"{body['Timestamp']}{key}".encode()).hexdigest()
     return bool(body["Timestamp"] >= time.time() and body["Sign"] == expected)

@@ -17,8 +17,10 @@ from shared.state.records import Records
 from tests.e2e.stack import (
     CLIP,
     SNAPSHOTS,
+    SPRITE,
     Callbacks,
     Stack,
+    animated,
     raw_transcode,
     sign_is_right,
     snapshots_at,
@@ -42,7 +44,7 @@ def test_upload_runs_the_graph_and_notifies(stack: Stack, callbacks: Callbacks, 
     stack.create_pipeline(
         "whole-path",
         "/whole/",
-        [transcode(100010), transcode(100210), SNAPSHOTS, snapshots_at("0s", "50%")],
+        [transcode(100010), transcode(100210), SNAPSHOTS, snapshots_at("0s", "50%"), SPRITE, animated(1)],
         OutputDir="/whole-out/",
         TaskNotifyConfig={"NotifyType": "URL", "NotifyMode": "Finish", "NotifyUrl": callbacks.url, "NotifyKey": "k"},
     )
@@ -53,7 +55,7 @@ def test_upload_runs_the_graph_and_notifies(stack: Stack, callbacks: Callbacks, 
     results = {item.ActivityType: item.ActivityResItem for item in detail.ScheduleTask.ActivityResultSet}
     assert detail.ScheduleTask.ErrCode == 0
     assert detail.ScheduleTask.MetaData.Width == 1280
-    assert len(detail.ScheduleTask.ActivityResultSet) == 4
+    assert len(detail.ScheduleTask.ActivityResultSet) == 6
     for item in detail.ScheduleTask.ActivityResultSet:
         member = next(m for m in vars(item.ActivityResItem).values() if m is not None)
         assert (member.Status, member.ErrCodeExt) == ("SUCCESS", "")
@@ -62,7 +64,13 @@ def test_upload_runs_the_graph_and_notifies(stack: Stack, callbacks: Callbacks, 
     keys = stack.keys("whole-out/")
     assert "whole-out/clip_transcode_100010.mp4" in keys
     assert "whole-out/clip_transcode_100210.m3u8" in keys
-    assert sum(key.endswith(".jpg") for key in keys) == 12
+    assert sum(key.endswith(".jpg") for key in keys) == 13
+    sprite = results["ImageSprites"].ImageSpriteTask.Output
+    assert (sprite.Width, sprite.Height, sprite.TotalCount) == (142, 80, 1)
+    assert sprite.WebVttPath == "/whole-out/clip_imageSprite_10.vtt"
+    moving = results["AnimatedGraphics"].AnimatedGraphicTask.Output
+    assert moving.Path == "/whole-out/clip_animatedGraphic_20000.gif"
+    assert keys["whole-out/clip_animatedGraphic_20000.gif"] == moving.Size
     for key in keys:
         path = tmp_path / key
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,8 @@ METADATA = {
     "AudioStreamSet": [{"Bitrate": 127771, "SamplingRate": 44100, "Codec": "aac", "Channel": 2}],
     "VideoDuration": 10.52,
     "AudioDuration": 10.56,
+    # Ours: no client of the contract may see it.
+    "Facts": {"PixelFormat": "yuv420p"},
 }
 TRANSCODE = {"Definition": 100020}
 SAMPLES = {"Definition": 10}
