@@ -209,8 +209,8 @@ def _structure(video: VideoTemplateInfo, source: MediaMetaData, private: list[st
         case "vp8" | "vp9":
             arguments += ["-keyint_min", str(frames)] if fixed else []
         case "mpeg2":
-            arguments += ["-flags", "+cgop"]
-            arguments += ["-sc_threshold", _FIXED] if fixed else []
+            # Closed groups and key frames at scene cuts: this encoder opens with one of the two.
+            arguments += ["-flags", "+cgop", "-sc_threshold", _FIXED]
         case "dnxhd":
             arguments += ["-profile:v", "dnxhr_hqx" if video.bit_depth == 10 else "dnxhr_hq"]
     return arguments

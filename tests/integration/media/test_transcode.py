@@ -292,3 +292,9 @@ async def test_no_segment_over_the_source_is_offered(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="would overwrite the source"):
         await Transcode(replace(media_tools(), threads=1)).execute(context)
     assert [file.key for file in context.early] in ([], ["out/clip_0.ts"])
+
+
+async def test_mpeg2_without_a_gop_of_its_own_is_encoded(clips: Path, tmp_path: Path) -> None:
+    params = raw("mxf", {"Codec": "mpeg2", "Fps": 0, "Bitrate": 1500}, None)
+    outcome = await transcode(params, clips / "plain.mp4", tmp_path)
+    assert outcome.payload["VideoStreamSet"][0]["Codec"] == "mpeg2video"
