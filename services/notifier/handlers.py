@@ -27,7 +27,11 @@ class Notifications:
         """Takes a batch. Events of runs that are gone, or that nobody wants to be told of, make nothing."""
         wanted: dict[str, set[int]] = {}
         for message in messages:
+            if message.notifies is False:
+                continue
             wanted.setdefault(message.run_id, set()).add(message.event.sequence)
+        if not wanted:
+            return
         runs = await self._records.runs.get_many(list(wanted))
         await self.make([(run, frozenset(wanted[run.id])) for run in runs.values()], by="event")
 

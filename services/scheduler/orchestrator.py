@@ -10,6 +10,7 @@ import structlog
 from services.scheduler.domain.advance import advance
 from services.scheduler.domain.events import Begin, Ended, Event, Obey, Tick
 from services.scheduler.domain.tasks import WATCH_MAX, due_at, task_for
+from services.scheduler.recent_runs import RecentRuns
 from services.scheduler.task_care import TaskCare
 from shared.errors import ReelwayError
 from shared.faults import fault_point
@@ -18,7 +19,7 @@ from shared.messages.messages import Message, RunChanged, RunRequested, TaskEnde
 from shared.messages.topics import Topics
 from shared.metrics import RUNS_ENDED, SWEPT, TRANSITIONS
 from shared.model.base import instant_text
-from shared.model.run import NodeState, OutboxEntry, Run, RunState
+from shared.model.run import NodeState, OutboxEntry, Run, RunState, notifiable
 from shared.model.task import Task, TaskState
 from shared.ports.publisher import Outgoing, Publisher
 from shared.ports.state import Filter, Order, StateError
@@ -49,6 +50,7 @@ class Orchestrator:
         self._care = TaskCare(queue)
         self._publisher = publisher
         self._topics = topics
+        self._recent = RecentRuns()
 
     async def now(self) -> datetime:
         """The clock that leases and timers go by."""
@@ -63,7 +65,7 @@ class Orchestrator:
     async def ended(self, messages: Sequence[TaskEnded]) -> None:
         """Takes in final tasks."""
         tasks = await self._records.tasks.get_many([message.task_id for message in messages])
-        await self.apply(_by_run(tasks.values()))
+        await self.apply(_by_run(tasks.values()), from_memory=True)
 
     async def sweep(self, limit: int) -> int:
         """Looks at runs whose timer has come: begins them, takes in results whose message was lost, queues due retries,
@@ -122,8 +124,15 @@ class Orchestrator:
 
     # -- the step -------------------------------------------------------------------------------------------------
 
-    async def apply(self, work: Mapping[str, Sequence[Event]], resend: frozenset[str] | set[str] = frozenset()) -> None:
+    async def apply(
+        self,
+        work: Mapping[str, Sequence[Event]],
+        resend: frozenset[str] | set[str] = frozenset(),
+        *,
+        from_memory: bool = False,
+    ) -> None:
         """Applies events to runs, each run's in order. Runs in `resend` are written and sent even if nothing changed.
+        `from_memory`: the events say all that is new, so a run that we wrote last need not be read again.
 
         Returns when everything is written; what could not be published stays in outboxes. Raises StateUnavailable.
         """
@@ -131,15 +140,18 @@ class Orchestrator:
         for _ in range(MAX_CONFLICTS):
             if not left:
                 return
-            left = await self._round(left, resend)
+            left = await self._round(left, resend, self._recent.take(left) if from_memory else {})
+            from_memory = False
         raise Contention(f"{len(left)} runs changed {MAX_CONFLICTS} times under a step")
 
     async def _round(
-        self, work: Mapping[str, Sequence[Event]], resend: frozenset[str] | set[str]
+        self, work: Mapping[str, Sequence[Event]], resend: frozenset[str] | set[str], remembered: Mapping[str, Run]
     ) -> dict[str, Sequence[Event]]:
+        """Returns what is to be done again, on the runs as the store has them."""
         now = await self._records.now()
-        runs = await self._records.runs.get_many(list(work))
+        runs = {**remembered, **await self._records.runs.get_many([run for run in work if run not in remembered])}
         changed: list[Run] = []
+        again: dict[str, Sequence[Event]] = {}
         for run_id, events in work.items():
             before = runs.get(run_id)
             if before is None:
@@ -148,20 +160,22 @@ class Orchestrator:
             after = _advanced(before, events, now)
             if after is not before:
                 changed.append(after)
+            elif run_id in remembered:
+                again[run_id] = events
             elif run_id in resend:
                 changed.append(before.with_changes(due_at=due_at(before, now)))
         fault_point("scheduler.before_cas")
         written = await self._write(changed, runs, now)
         fault_point("scheduler.after_cas")
         done = [run for run in written if run is not None]
-        conflicts = {run.id: work[run.id] for run, saved in zip(changed, written, strict=True) if saved is None}
+        again |= {run.id: work[run.id] for run, saved in zip(changed, written, strict=True) if saved is None}
         for run in done:
             if run.state.final and not runs[run.id].state.final:
                 RUNS_ENDED.labels(run.state.value).inc()
         TRANSITIONS.labels("written").inc(len(done))
-        TRANSITIONS.labels("conflict").inc(len(conflicts))
+        TRANSITIONS.labels("conflict").inc(len(changed) - len(done))
         await self._send(done)
-        return conflicts
+        return again
 
     async def _write(self, runs: Sequence[Run], before: Mapping[str, Run], now: datetime) -> list[Run | None]:
         """Compare-and-set for each; None where somebody came between."""
@@ -186,6 +200,7 @@ class Orchestrator:
     async def _send(self, runs: Sequence[Run]) -> None:
         """Writes the tasks and publishes the messages of the outboxes, then empties them."""
         full = [run for run in runs if run.outbox]
+        self._recent.keep(run for run in runs if not run.outbox)
         if not full:
             return
         entries = [(run, entry) for run in full for entry in run.outbox]
@@ -201,6 +216,7 @@ class Orchestrator:
         emptied = [run.with_changes(due_at=due_at(run, now)) for run in emptied]
         saved = await self._records.runs.replace_many(emptied)
         fault_point("scheduler.after_clear")
+        self._recent.keep(done for done in saved if done is not None)
         for run, done in zip(full, saved, strict=True):
             if done is None:
                 await self._forget(run)
@@ -257,6 +273,7 @@ class Orchestrator:
             bucket=run.input.bucket,
             key=run.input.key,
             event=entry.event,
+            notifies=notifiable(run, entry.event),
             traceparent=run.traceparent,
         )
         return Outgoing(self._topics.run_events, message)

@@ -46,11 +46,15 @@ class _Context:
     """`NodeContext` of one attempt."""
 
     task: Task
-    scratch: Path
+    folder: Callable[[], Path]
     fetch: Callable[[], Awaitable[Path]]
     fetch_other: Callable[[str, str, int], Awaitable[Path]]
     early: EarlyOutputs
     progress: float = 0.0
+
+    @property
+    def scratch(self) -> Path:
+        return self.folder()
 
     async def fetch_source(self) -> Path:
         return await self.fetch()
@@ -139,7 +143,7 @@ class Execution:
         except UnknownKind as error:
             raise InvalidInput(f"this worker knows no node kind {error.name!r}") from error
         async with contextlib.AsyncExitStack() as stack:
-            folder = await stack.enter_async_context(self._scratch.folder())
+            folder = await stack.enter_async_context(self._scratch.wanted_folder())
 
             async def fetch() -> Path:
                 return await self._read(lambda: stack.enter_async_context(self._cache.local(task.source)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -12,10 +13,19 @@ from shared.errors import ReelwayError
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+FIRST_WAIT_S = 0.2
 
 
 async def patiently(call: Callable[[], Awaitable[T]], patience_s: float = float("inf")) -> T:
     """Repeats a call while what it needs is unavailable, for so many seconds; then its last error is raised."""
+    try:
+        # Nearly always this is all there is to it, and the machinery below costs more than most calls.
+        return await call()
+    except ReelwayError as error:
+        if not error.retryable or patience_s <= 0:
+            raise
+        log.warning("unavailable, waiting", error=str(error))
+        await asyncio.sleep(FIRST_WAIT_S)
     async for attempt in AsyncRetrying(
         retry=retry_if_exception(lambda error: isinstance(error, ReelwayError) and error.retryable),
         wait=wait_exponential_jitter(multiplier=0.2, max=5),

@@ -8,7 +8,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Self
 
@@ -81,14 +81,29 @@ class Scratch:
     @contextlib.asynccontextmanager
     async def folder(self) -> AsyncIterator[Path]:
         """A new empty folder, removed at the end whatever happens."""
+        async with self.wanted_folder() as wanted:
+            yield wanted()
+
+    @contextlib.asynccontextmanager
+    async def wanted_folder(self) -> AsyncIterator[Callable[[], Path]]:
+        """The same for who may need none: it is made when it is asked for, once."""
         self._count += 1
         path = self._root / f"attempt-{self._count}"
-        path.mkdir()
+        made = False
+
+        def wanted() -> Path:
+            nonlocal made
+            if not made:
+                path.mkdir()
+                made = True
+            return path
+
         try:
-            yield path
+            yield wanted
         finally:
-            # Thousands of segments take a while, in which heartbeats must go on.
-            await run_to_end(asyncio.to_thread(shutil.rmtree, path, ignore_errors=True))
+            if made:
+                # Thousands of segments take a while, in which heartbeats must go on.
+                await run_to_end(asyncio.to_thread(shutil.rmtree, path, ignore_errors=True))
 
     def close(self) -> None:
         """Removes everything and gives up the name. Blocks."""

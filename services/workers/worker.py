@@ -61,6 +61,9 @@ class LaneSlots:
         self.count = count
         self.free = count
         self.wake = asyncio.Event()
+        self.backlog = True
+        """Whether there may be more in the queue than doorbells have told of. While there is not, a slot that becomes
+        free need not look for work: what comes next rings."""
 
     def take(self, wanted: int) -> int:
         """Takes up to `wanted` slots; returns how many."""
@@ -109,34 +112,45 @@ class Worker:
 
     async def on_ready(self, messages: Sequence[TaskReady]) -> None:
         """Doorbells. Returns as soon as the claims are made."""
+        wanted: dict[Lane, dict[str, None]] = {}
         for message in messages:
-            lane = self._lanes.get(message.lane)
-            if lane is None or self._draining:
-                continue
-            if lane.take(1) == 0:
-                # Full: the task waits in the store, which knows the order better than the topic does. The slots may be
-                # taken only for a look into the queue that began before this task was in it: then look again.
-                lane.wake.set()
-                continue
-            with self._claim():
-                try:
-                    task = await self._queue.claim(message.task_id, self._holder)
-                except BaseException:
-                    lane.give_back()
-                    raise
-                if task is None:
-                    lane.give_back()
-                else:
-                    self._start(lane, task)
+            if message.lane in self._lanes:
+                wanted.setdefault(message.lane, {})[message.task_id] = None
+        for name, task_ids in wanted.items():
+            if not self._draining:
+                await self._claim_all(self._lanes[name], list(task_ids))
+
+    async def _claim_all(self, slots: LaneSlots, task_ids: Sequence[str]) -> None:
+        taken = slots.take(len(task_ids))
+        if taken < len(task_ids):
+            # Full: the tasks wait in the store, which knows the order better than the topic does. The slots may be
+            # taken only for a look into the queue that began before they were in it: then look again.
+            slots.backlog = True
+            slots.wake.set()
+        if not taken:
+            return
+        claimed: list[Task] = []
+        with self._claim():
+            try:
+                claimed = await self._queue.claim_all(task_ids[:taken], self._holder)
+            finally:
+                if len(claimed) < taken:
+                    slots.give_back(taken - len(claimed))
+            for task in claimed:
+                self._start(slots, task)
 
     async def fill(self, lane: Lane) -> None:
         """Keeps the slots of a lane busy until cancelled."""
         slots = self._lanes[lane]
+        looked = float("-inf")
         while True:
             slots.wake.clear()
             try:
-                await self._claim_next(slots)
+                if slots.backlog or self._queue.limited or looked + self._settings.poll_s <= time.monotonic():
+                    looked = time.monotonic()
+                    await self._claim_next(slots)
             except ReelwayError as error:
+                slots.backlog = True
                 log.warning("claiming failed", lane=lane, error=str(error), code=error.code)
             try:
                 async with asyncio.timeout(self._settings.poll_s):
@@ -147,6 +161,7 @@ class Worker:
     async def _claim_next(self, slots: LaneSlots) -> None:
         while not self._draining and (taken := slots.take(slots.free)):
             claimed: list[Task] = []
+            slots.backlog = False
             with self._claim():
                 try:
                     claimed = await self._queue.claim_next(slots.lane, self._holder, taken)
@@ -156,6 +171,7 @@ class Worker:
                     SLOTS_BUSY.labels(slots.lane.value).set(slots.count - slots.free)
                 for task in claimed:
                     self._start(slots, task)
+            slots.backlog = slots.backlog or bool(claimed)
             if len(claimed) < taken:
                 return
 
@@ -287,6 +303,7 @@ class Worker:
             if task.state.final:
                 await self._announce(task)
         for slots in self._lanes.values():
+            slots.backlog = True
             slots.wake.set()
 
     async def drain(self) -> None:

@@ -85,7 +85,8 @@ class TaskEnded(Message):
 
 
 class RunChanged(Message):
-    """One entry of a run's public history."""
+    """One entry of a run's public history. `notifies` is False if the run's notification does not ask for it, absent
+    if the sender does not say."""
 
     kind: ClassVar[str] = "reelway.run.changed.v1"
     run_id: str
@@ -95,6 +96,7 @@ class RunChanged(Message):
     bucket: str
     key: str
     event: RunEvent
+    notifies: bool | None = None
     traceparent: str | None = None
 
     @property

@@ -31,7 +31,11 @@ class RunState(StrEnum):
     @property
     def final(self) -> bool:
         """Whether the run will never change again in this epoch."""
-        return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+        return self in _FINAL_RUNS
+
+
+# Not within the properties: they are asked for every node of every step, and a member of an enum is dear to look up.
+_FINAL_RUNS = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 
 
 class NodeState(StrEnum):
@@ -56,7 +60,10 @@ class NodeState(StrEnum):
     @property
     def final(self) -> bool:
         """Whether the node is done with."""
-        return self not in (NodeState.PENDING, NodeState.QUEUED, NodeState.WAITING)
+        return self not in _LIVE_NODES
+
+
+_LIVE_NODES = (NodeState.PENDING, NodeState.QUEUED, NodeState.WAITING)
 
 
 class Reused(Value):

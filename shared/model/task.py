@@ -42,7 +42,10 @@ class TaskState(StrEnum):
     @property
     def final(self) -> bool:
         """Whether the task will never change again."""
-        return self in (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
+        return self in _FINAL_TASKS
+
+
+_FINAL_TASKS = (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
 
 
 class MediaObject(Value):

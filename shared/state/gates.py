@@ -51,6 +51,11 @@ class Gates:
         self._monotonic = monotonic
         self._none_until = float("-inf")
 
+    @property
+    def there(self) -> bool:
+        """Whether there may be any gate at all."""
+        return self._monotonic() >= self._none_until
+
     async def limiting(self, tasks: Iterable[Task]) -> dict[str, list[str]]:
         """The gates that exist for each of the tasks, by task id; nothing for tasks without a limit."""
         if self._monotonic() < self._none_until:

@@ -60,11 +60,14 @@ class TaskQueue:
     async def claim(self, task_id: str, holder: Holder) -> Task | None:
         """Takes one task if it is queued and within its limits: fence + 1, lease from now. None if it is not to be
         had."""
-        task = await self._tasks.get(task_id)
-        if task is None or task.state is not TaskState.QUEUED:
-            return None
-        claimed = await self._claim([task], holder, set())
+        claimed = await self.claim_all([task_id], holder)
         return claimed[0] if claimed else None
+
+    async def claim_all(self, task_ids: Sequence[str], holder: Holder) -> list[Task]:
+        """The same for several; returns those that are now this holder's."""
+        known = await self._tasks.get_many(task_ids)
+        queued = [task for task in known.values() if task.state is TaskState.QUEUED]
+        return await self._claim(queued, holder, set()) if queued else []
 
     async def claim_next(self, lane: Lane, holder: Holder, limit: int) -> list[Task]:
         """Takes up to `limit` queued tasks of a lane: tenants in turn, each tenant's by priority and age. What a limit
@@ -89,6 +92,11 @@ class TaskQueue:
                 break
             beaten += 1
         return taken
+
+    @property
+    def limited(self) -> bool:
+        """Whether limits may keep tasks back, as far as is known."""
+        return self._gates.there
 
     async def _claim(self, tasks: Sequence[Task], holder: Holder, full: set[str]) -> list[Task]:
         """Those of the tasks that are now this holder's. `full` gets the gates that have no place left."""

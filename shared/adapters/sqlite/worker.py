@@ -1,4 +1,9 @@
-"""The one thread that owns the SQLite connection, and commits what waits for it together."""
+"""Runs jobs on SQLite, and commits what waits together: small ones at once in the event loop, the rest on one thread.
+
+A job takes some 30 µs and its way to a thread and back several times that, so what is quick and needs no waiting is
+done where it is asked for: reads by id, and writes when nobody else holds the write lock at that moment. What would
+have to wait for the lock, read much, or reach the disk is the thread's, which has a connection of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +23,12 @@ Work = Callable[[sqlite3.Connection], T]
 
 _MOST_AT_ONCE = 64
 """Jobs per transaction: enough to share the cost of a commit, few enough to let other processes write."""
+
+_MOST_HERE = 64
+"""Writes at once in the event loop: a few milliseconds of it at the very most."""
+
+_CHECKPOINT_AFTER = 200
+"""Transactions of the event loop after which the thread moves the log into the file, which reaches the disk."""
 
 _PATIENCE_S = 30.0
 """How long a caller waits for its job: several times what a lock is waited for, so only for a disk that hangs."""
@@ -42,6 +53,7 @@ class _Job:
     work: Work[Any]
     statements: int
     """How many writes it does; 0 for a read."""
+    quick: bool
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
     result: Any = None
@@ -66,24 +78,37 @@ class _Job:
 
 
 class SqliteWorker:
-    """Runs jobs on one thread, in batches in the order they came.
+    """Runs jobs in batches.
 
-    What is waiting when the thread gets to it is a batch, whose writes share one transaction; nobody hears of a
-    success before its commit. A job whose caller was cancelled, or has waited too long, may still run.
+    What is waiting when somebody gets to it is a batch, whose writes share one transaction; nobody hears of a success
+    before its commit. What was asked for after another's answer sees what that one wrote. A job whose caller was
+    cancelled, or has waited too long, may still run.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], connect_here: Callable[[], sqlite3.Connection] | None = None
+    ) -> None:
+        """`connect` opens the thread's connection; `connect_here` one for the event loop, which never waits for a
+        lock. Without that all jobs are the thread's."""
         self._connect = connect
+        self._connect_here = connect_here
         self._connection: sqlite3.Connection | None = None
+        self._here: sqlite3.Connection | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reelway-sqlite")
         self._pending: deque[_Job] = deque()
+        self._quick: list[_Job] = []
+        self._commits = 0
         self._opened = False
         self._closed = False
 
     async def open(self) -> None:
-        """Opens the connection. Raises StateUnavailable; then no thread is left behind."""
+        """Opens the connections. Raises StateUnavailable; then no thread is left behind."""
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, self._begin)
+            if self._connect_here is not None:
+                self._loop = asyncio.get_running_loop()
+                self._here = self._connect_here()
         except BaseException as error:
             self._closed = True
             self._executor.submit(self._end)  # when the caller was cancelled, the connection may still come
@@ -92,15 +117,20 @@ class SqliteWorker:
                 raise _translated(error) from error
             raise
 
-    async def run(self, work: Work[T], *, statements: int = 0) -> T:
-        """What `work` returns or raises; `statements` is the number of writes in it. Raises StateUnavailable too when
-        nothing came of it in `_PATIENCE_S`: then it may still be done."""
+    async def run(self, work: Work[T], *, statements: int = 0, quick: bool = False) -> T:
+        """What `work` returns or raises; `statements` is the number of writes in it, `quick` promises that it touches
+        few rows. Raises StateUnavailable too when nothing came of it in `_PATIENCE_S`: then it may still be done."""
         if self._closed:
             raise StateUnavailable("the store is closed")
         loop = asyncio.get_running_loop()
-        job = _Job(work, statements, loop, loop.create_future())
-        self._pending.append(job)
-        self._executor.submit(self._drain)
+        job = _Job(work, statements, quick, loop, loop.create_future())
+        if quick and statements <= _MOST_HERE and self._here is not None and loop is self._loop:
+            if not self._quick:
+                # What is asked for before the loop gets to it comes along.
+                loop.call_soon(self._drain_here)
+            self._quick.append(job)
+        else:
+            self._hand_over([job])
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 result: T = await job.future
@@ -109,13 +139,64 @@ class SqliteWorker:
         return result
 
     async def close(self) -> None:
-        """Finishes what was begun, closes the connection and ends the thread."""
+        """Finishes what was begun, closes the connections and ends the thread."""
         if self._closed:
             return
         self._closed = True
+        self._drain_here()
+        here, self._here = self._here, None
+        if here is not None:
+            here.close()
         ended = asyncio.get_running_loop().run_in_executor(self._executor, self._end)
         self._executor.shutdown(wait=False)  # the thread ends after what was submitted
         await asyncio.shield(ended)
+
+    # -- in the event loop ----------------------------------------------------------------------------------------
+
+    def _drain_here(self) -> None:
+        batch, self._quick = self._quick, []
+        if not batch:
+            return
+        here = self._here
+        if here is None:
+            self._hand_over(batch)
+            return
+        left: list[_Job] = []
+        for job in batch:
+            if not job.statements:
+                job.run(here)
+                if isinstance(job.error, StateUnavailable):
+                    job.error = None
+                    left.append(job)
+        writers = [job for job in batch if job.statements]
+        if sum(job.statements for job in writers) > _MOST_HERE or (writers and not _begun(here)):
+            left += writers
+            writers = []
+        if writers:
+            _commit_begun(here, writers)
+        if here.in_transaction:
+            # See `_run`. It is the thread's from now on.
+            self._here = None
+            with contextlib.suppress(sqlite3.Error):
+                here.close()
+        _deliver([job for job in batch if job not in left])
+        if left:
+            self._hand_over(left)
+        if writers:
+            self._commits += 1
+            if self._commits % _CHECKPOINT_AFTER == 0:
+                self._executor.submit(self._checkpoint)
+
+    # -- on the thread --------------------------------------------------------------------------------------------
+
+    def _hand_over(self, jobs: Sequence[_Job]) -> None:
+        self._pending.extend(jobs)
+        self._executor.submit(self._drain)
+
+    def _checkpoint(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):  # the next one will do
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _begin(self) -> None:
         self._connection = self._connect()
@@ -127,18 +208,17 @@ class SqliteWorker:
             connection.close()
 
     def _drain(self) -> None:
-        batch: list[_Job] = []
-        while self._pending and len(batch) < _MOST_AT_ONCE:
-            batch.append(self._pending.popleft())
-        if not batch:
-            return
-        try:
-            self._run(batch)
-        finally:
-            for loop in {job.loop for job in batch}:
-                jobs = [job for job in batch if job.loop is loop]
-                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                    loop.call_soon_threadsafe(_deliver, jobs)
+        while self._pending:
+            batch: list[_Job] = []
+            while self._pending and len(batch) < _MOST_AT_ONCE:
+                batch.append(self._pending.popleft())
+            try:
+                self._run(batch)
+            finally:
+                for loop in {job.loop for job in batch}:
+                    jobs = [job for job in batch if job.loop is loop]
+                    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                        loop.call_soon_threadsafe(_deliver, jobs)
 
     def _run(self, batch: list[_Job]) -> None:
         try:
@@ -179,9 +259,27 @@ def _run_together(connection: sqlite3.Connection, batch: list[_Job]) -> None:
             job.run(connection)
 
 
+def _begun(connection: sqlite3.Connection) -> bool:
+    """Begins a transaction if that needs no waiting."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error:
+        return False  # whatever it is, the thread will meet it too, with patience
+    return True
+
+
 def _commit_together(connection: sqlite3.Connection, writers: list[_Job]) -> None:
     try:
         connection.execute("BEGIN IMMEDIATE")
+    except Exception as error:  # noqa: BLE001  as in `_Job.run`
+        for job in writers:
+            job.fail(_translated(error))
+        return
+    _commit_begun(connection, writers)
+
+
+def _commit_begun(connection: sqlite3.Connection, writers: list[_Job]) -> None:
+    try:
         for job in writers:
             job.run(connection)
             if not connection.in_transaction:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sqlite3
 import stat
 import sys
@@ -134,7 +135,8 @@ async def test_a_lock_that_is_never_freed_makes_writes_unavailable_and_reads_go_
 async def test_a_full_disk_is_unavailable_and_acknowledges_nothing(tmp_path: Path) -> None:
     store = await SqliteStateStore.open(tmp_path / "state.db", SPECS)
     await store.insert("things", thing("a"))
-    await store._worker.run(lambda db: db.execute("PRAGMA max_page_count = 20").fetchone())
+    for quick in (True, False):
+        await store._worker.run(lambda db: db.execute("PRAGMA max_page_count = 20").fetchone(), quick=quick)
     docs = [thing(f"{n}", text="x" * 20_000) for n in range(20)]
     outcomes = await asyncio.gather(*(store.insert("things", doc) for doc in docs), return_exceptions=True)
     assert any(isinstance(outcome, StateUnavailable) for outcome in outcomes)
@@ -142,7 +144,8 @@ async def test_a_full_disk_is_unavailable_and_acknowledges_nothing(tmp_path: Pat
         if outcome is None:
             assert await store.get("things", doc["_id"]) == doc
     assert await store.get("things", "a") == thing("a")
-    await store._worker.run(lambda db: db.execute("PRAGMA max_page_count = 100000").fetchone())
+    for quick in (True, False):
+        await store._worker.run(lambda db: db.execute("PRAGMA max_page_count = 100000").fetchone(), quick=quick)
     assert all(await store.insert_many("things", [thing(f"after{n}") for n in range(50)]))
     await store.close()
 
@@ -191,6 +194,61 @@ async def test_a_transaction_that_cannot_be_rolled_back_keeps_nobody_waiting_and
         assert numbers(other) == [7]
 
 
+async def test_quick_jobs_need_no_thread_and_those_that_would_wait_for_a_lock_go_there(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(path, timeout=5, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE IF NOT EXISTS t (n)")
+        return connection
+
+    def insert(n: int) -> Any:
+        def work(db: sqlite3.Connection) -> int:
+            db.execute("INSERT INTO t VALUES (?)", (n,))
+            return threading.get_ident()
+
+        return jobs.run(work, statements=1, quick=True)
+
+    jobs = worker.SqliteWorker(connect, lambda: sqlite3.connect(path, timeout=0, isolation_level=None))
+    await jobs.open()
+    here = threading.get_ident()
+    assert await asyncio.gather(insert(1), insert(2)) == [here, here]
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.ensure_future(insert(3))
+    counted = await jobs.run(lambda db: db.execute("SELECT count(*) FROM t").fetchone(), quick=True)
+    assert counted == (2,)
+    assert not waiting.done()
+    blocker.execute("COMMIT")
+    blocker.close()
+    assert await waiting != here
+    assert await insert(4) == here
+    await jobs.close()
+
+
+async def test_a_connection_of_the_loop_that_is_stuck_leaves_all_to_the_thread(
+    tmp_path: Path,
+) -> None:
+    def connect() -> Stubborn:
+        return sqlite3.connect(tmp_path / "t.db", factory=Stubborn, isolation_level=None)
+
+    def connect_here() -> Stubborn:
+        made = connect()
+        made.broken = True
+        return made
+
+    jobs = worker.SqliteWorker(connect, connect_here)
+    await jobs.open()
+    await jobs.run(lambda db: db.execute("CREATE TABLE t (n)"), statements=1)
+    insert = functools.partial(jobs.run, lambda db: db.execute("INSERT INTO t VALUES (1)").rowcount, statements=1)
+    with pytest.raises(StateError, match="disk I/O"):
+        await insert(quick=True)
+    assert await insert(quick=True) == 1
+    assert await jobs.run(lambda db: db.execute("SELECT n FROM t").fetchall(), quick=True) == [(1,)]
+    await jobs.close()
+
+
 async def test_a_store_that_cannot_be_opened_again_is_unavailable_until_it_can(tmp_path: Path) -> None:
     opened: list[Stubborn] = []
     there = [True, False, True]
@@ -228,18 +286,19 @@ async def test_writes_that_wait_together_are_committed_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    together = worker._run_together
+    together = worker._commit_begun
 
     def spy(connection: sqlite3.Connection, batch: list[Any]) -> None:
         sizes.append(len(batch))
         together(connection, batch)
 
-    monkeypatch.setattr(worker, "_run_together", spy)
+    monkeypatch.setattr(worker, "_commit_begun", spy)
     store = await SqliteStateStore.open(tmp_path / "state.db", SPECS)
-    await asyncio.gather(*(store.insert("things", thing(f"{n}")) for n in range(300)))
-    assert max(sizes) > 1
-    assert max(sizes) <= 64
-    assert await store.count("things", {}) == 300
+    for count in (30, 300):  # in the event loop, on the thread
+        await asyncio.gather(*(store.insert("things", thing(f"{count} {n}")) for n in range(count)))
+        assert max(sizes) > 1
+        assert max(sizes) <= 64
+    assert await store.count("things", {}) == 330
     await store.close()
 
 

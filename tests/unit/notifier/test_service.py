@@ -106,6 +106,17 @@ def finished_run(run_id: str = RUN_ID, **told: Any) -> Run:
 # -- making deliveries ------------------------------------------------------------------------------------------------
 
 
+async def test_news_that_says_nobody_asked_for_it_is_not_looked_into() -> None:
+    bench = Bench()
+    run = finished_run()
+    await bench.records.runs.insert(run)
+    said = [message.model_copy(update={"notifies": False}) for message in news(run)]
+    await bench.service.notifications.on_run_changed(said)
+    assert await bench.deliveries() == []
+    await bench.service.notifications.on_run_changed(news(run))
+    assert await bench.deliveries() != []
+
+
 async def test_finish_mode_makes_one_delivery_and_change_mode_one_per_change() -> None:
     bench = Bench()
     for mode, wanted in ((NotifyMode.FINISH, [6]), (NotifyMode.CHANGE, [1, 2, 3, 4, 5, 6])):

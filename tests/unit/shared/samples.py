@@ -41,6 +41,7 @@ SAMPLES: tuple[Message, ...] = (
             code="SourceFileError",
             message="damaged",
         ),
+        notifies=True,
         traceparent=TRACE,
     ),
     UploadCreated(

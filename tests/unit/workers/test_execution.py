@@ -568,6 +568,7 @@ async def test_cancelling_again_does_not_leave_what_is_still_ending(
 
     async def behaviour(context: NodeContext) -> NodeOutcome:
         if at == "execute":
+            assert context.scratch.is_dir()
             await slow_to_end()
         return await writing(context)
 
