@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kafka test-mongo lint type fault bench lock clean
+.PHONY: help setup demo test test-kafka test-mongo lint type fault simulate bench lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,8 +44,11 @@ lint: $(STAMP) ## style, formatting, import rules
 type: $(STAMP) ## static types, strict
 	$(BIN)/mypy
 
-fault: $(STAMP) ## die once at every named crash point
-	$(BIN)/python -m pytest tests/fault $(ARGS)
+fault: $(STAMP) ## die once at every named crash point, and everything else that goes wrong (SHORT=1: most of it)
+	$(BIN)/python -m pytest $(if $(SHORT),-m 'not long') tests/fault $(ARGS)
+
+simulate: $(STAMP) ## many simulated schedules with accidents (ARGS='--schedules 100000')
+	$(BIN)/python -m tests.fault.simulation $(ARGS)
 
 bench: $(STAMP) ## latency and throughput of the orchestration on the embedded stack
 	$(BIN)/python -m tests.bench $(ARGS)

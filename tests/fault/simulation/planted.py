@@ -28,15 +28,19 @@ class PlantedBug:
     first: int = 0
     """The seed to begin with: for a bug that few schedules find, one not far before one that does."""
 
+    def check_place(self) -> None:
+        """Raises LookupError if the text to change does not stand once in its file any more."""
+        count = (ROOT / self.file).read_text().count(self.old)
+        if count != 1:
+            raise LookupError(f"{self.name}: the text to change stands {count} times in {self.file}")
+
     def plant(self, folder: Path) -> Path:
         """A copy of the tree with the bug in it."""
+        self.check_place()
         for name in COPIED:
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "static", "*.mp4"))
         place = folder / self.file
-        text = place.read_text()
-        if text.count(self.old) != 1:
-            raise LookupError(f"{self.name}: the text to change stands {text.count(self.old)} times in {self.file}")
-        place.write_text(text.replace(self.old, self.new))
+        place.write_text(place.read_text().replace(self.old, self.new))
         return folder
 
 
@@ -125,8 +129,8 @@ BUGS = (
     PlantedBug(
         "what our runs write starts runs",
         "services/trigger/intake.py",
-        "own = await self._own(info)",
-        "own = None",
+        "if own is None:\n            matches",
+        "if True:\n            matches",
         ("G1",),
     ),
     PlantedBug(
@@ -155,8 +159,8 @@ BUGS = (
     PlantedBug(
         "a node is tried again before its time",
         "services/scheduler/domain/advance.py",
-        "if node.state is NodeState.WAITING and node.due_at is not None and node.due_at <= step.now:",
-        "if node.state is NodeState.WAITING:",
+        "if is_due(node, step.nodes[index], step.now):",
+        "if step.nodes[index].state is NodeState.WAITING:",
         ("G5",),
     ),
     PlantedBug(
