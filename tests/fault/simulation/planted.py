@@ -98,9 +98,9 @@ BUGS = (
     ),
     PlantedBug(
         "leases that ran out are not taken back",
-        "services/scheduler/app.py",
-        "await orchestrator.take_back_leases()",
-        "pass",
+        "shared/state/task_queue.py",
+        "written = await self._tasks.replace_many([task_steps.taken_back(task, now) for task in tasks])",
+        "written: list[Task | None] = []",
         ("G5", "liveness"),
     ),
     PlantedBug(

@@ -138,21 +138,31 @@ def random_graph(rng: Random, inner: int) -> tuple[Node, ...]:
             successors[before].append(index)
     nodes: list[Node] = []
     odd = rng.random() < 0.4
+    numbers = _numbers(rng, inner)
     for index, follows in enumerate(successors):
         kind = INPUT if index == 0 else OUTPUT if index == last else rng.choice(KINDS)
         ends = index < last and (not follows or rng.random() < 0.05)
         nodes.append(
             Node(
                 kind=kind,
-                successors=tuple([*follows, last] if ends else follows),
+                successors=tuple(numbers[one] for one in ([*follows, last] if ends else follows)),
                 source="original" if rng.random() < 0.1 else "previous",
                 **(_settings(rng) if odd and 0 < index < last else {}),
             )
         )
+    nodes = [nodes[old] for old in sorted(range(len(nodes)), key=numbers.__getitem__)]
     if odd:
         nodes = [_with_rules(rng, node) for node in nodes]
     check_graph(nodes)
     return tuple(nodes)
+
+
+def _numbers(rng: Random, inner: int) -> list[int]:
+    """The index of each node: nobody who draws a graph has to number it from left to right, only the input is first."""
+    behind_input = list(range(1, inner + 2))
+    if rng.random() < 0.5:
+        rng.shuffle(behind_input)
+    return [0, *behind_input]
 
 
 def _with_rules(rng: Random, node: Node) -> Node:
