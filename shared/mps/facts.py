@@ -22,6 +22,9 @@ class MediaFacts(MpsModel):
     sar_numerator: int = 1
     sar_denominator: int = 1
     """How wide a pixel is in its heights."""
+    base_rate_numerator: int = 0
+    base_rate_denominator: int = 1
+    """Frames per second at which all timestamps are regular; 0 if unknown. Above the average if the rate varies."""
     pixel_format: str = ""
     bit_depth: int = 8
     interlaced: bool = False

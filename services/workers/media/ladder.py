@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from services.workers.media.geometry import geometry
 from services.workers.media.shaping import decoded_filters, pixel_format, rate_filter, sized_filters, tone_filters
@@ -15,6 +16,12 @@ from shared.mps.transcode import AudioTemplateInfo, VideoTemplateInfo
 HIGHER_SLACK = 1.05
 """A rung that is higher than the source by no more than this is made in the source's size: 1920 x 1072 is 1080p."""
 MIN_KBPS = 16
+_USUAL_RATES = tuple(
+    Fraction(rate) for rate in ("24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60")
+)
+_SLOW = 20
+"""Frames per second; an average below is one of many pauses."""
+_FALLBACK_RATE = Fraction(25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +97,32 @@ def _adapted(rung: Rung, first: VideoTemplateInfo, template: AdaptiveTemplate, s
     return Rung(rung.number, rung.video.model_copy(update=changes), rung.audio)
 
 
+def steady_rate(source: MediaMetaData) -> Fraction:
+    """Frames per second of a ladder that is to have the source's.
+
+    Always a constant rate: where a source shows one frame for seconds (a recording of a screen), segments could not
+    begin where they must. That of a regular source is its own; else the usual rate beside the average, or if that is
+    slow the rate of the moments when something moves, at most 30.
+    """
+    facts, video = source.facts, source.video
+    average = Fraction(video.fps_numerator, video.fps_denominator or 1) if video else Fraction(0)
+    base = Fraction(facts.base_rate_numerator, facts.base_rate_denominator or 1) if facts else Fraction(0)
+    if average <= 0:
+        return base if 0 < base <= 60 else _FALLBACK_RATE
+    if base in (0, average):
+        return min(average, Fraction(120))
+    if average < _SLOW and base > average:
+        return min(base, Fraction(30))
+    usual = min(_USUAL_RATES, key=lambda rate: abs(rate - average))
+    return usual if abs(usual - average) <= usual / 20 else average
+
+
 def pictures_graph(videos: Sequence[VideoTemplateInfo], source: MediaMetaData) -> str:
     """A filter graph that makes all pictures of one decoder, with outputs `[v0]`, `[v1]`, ...: what they have in common
     is done once. Raises InvalidInput."""
     tones = [tone_filters(video, source) for video in videos]
     alike = all(tone == tones[0] for tone in tones)
-    common = [*decoded_filters(source), *(tones[0] if alike else []), rate_filter(videos[0], source)]
+    common = [*decoded_filters(source), *(tones[0] if alike else []), _rate(videos[0], source)]
     chain = ",".join(text for text in common if text)
     parts = [
         f"[0:V:0]{chain}{',' if chain else ''}split={len(videos)}" + "".join(f"[s{n}]" for n in range(len(videos)))
@@ -104,3 +131,10 @@ def pictures_graph(videos: Sequence[VideoTemplateInfo], source: MediaMetaData) -
         own = [*([] if alike else tones[number]), *sized_filters(video, source, mark=str(number))]
         parts.append(f"[s{number}]{','.join([*own, f'format={pixel_format(video)}'])}[v{number}]")
     return ";".join(parts)
+
+
+def _rate(first: VideoTemplateInfo, source: MediaMetaData) -> str:
+    if first.raw_pts or first.fps:
+        return rate_filter(first, source)
+    rate = steady_rate(source)
+    return f"fps={rate.numerator}/{rate.denominator}"

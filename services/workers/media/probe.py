@@ -140,9 +140,12 @@ def to_metadata(facts: Mapping[str, Any], size_bytes: int) -> MediaMetaData:
 def _encoding_facts(facts: Mapping[str, Any]) -> MediaFacts:
     video = facts["video"][0] if facts["video"] else {}
     sar = video.get("sar", [1, 1])
+    base_rate = video.get("base_rate", [0, 1])
     return MediaFacts(
         sar_numerator=sar[0],
         sar_denominator=sar[1],
+        base_rate_numerator=base_rate[0],
+        base_rate_denominator=base_rate[1] or 1,
         pixel_format=video.get("pixel_format", ""),
         bit_depth=video.get("bit_depth", 8),
         interlaced=video.get("interlaced", False),

@@ -46,6 +46,7 @@ def _video(stream: VideoStream) -> dict[str, Any]:
         "height": context.height,
         "bit_rate": context.bit_rate or 0,
         "rate": [rate.numerator, rate.denominator] if rate else [0, 1],
+        "base_rate": [stream.base_rate.numerator, stream.base_rate.denominator] if stream.base_rate else [0, 1],
         "profile": str(context.profile or ""),
         "level": context.level or 0,
         "primaries": int(context.color_primaries or 0),

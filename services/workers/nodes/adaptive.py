@@ -108,7 +108,7 @@ async def _read_back(work: AdaptivePlan, folder: Path, source: MediaMetaData, co
             local = await asyncio.to_thread(_local, path, work)
             size = sum(size for _, size in local[1])
             found = await probe_output(path, size)
-        check_duration(source, found.duration, stream.expected_s, complaints)
+        check_duration(source, sum(seconds for seconds, _ in local[1]), stream.expected_s, complaints)
         return Made(stream, path, *local[:2], found, local[2])
 
     try:
