@@ -109,8 +109,10 @@ def steady_rate(source: MediaMetaData) -> Fraction:
     base = Fraction(facts.base_rate_numerator, facts.base_rate_denominator or 1) if facts else Fraction(0)
     if average <= 0:
         return base if 0 < base <= 60 else _FALLBACK_RATE
-    if base in (0, average):
+    if not base:
         return min(average, Fraction(120))
+    if average <= base <= average * Fraction(21, 20):
+        return min(base, Fraction(120))
     if average < _SLOW and base > average:
         return min(base, Fraction(30))
     usual = min(_USUAL_RATES, key=lambda rate: abs(rate - average))

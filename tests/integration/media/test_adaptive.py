@@ -11,6 +11,7 @@ import pytest
 from services.workers.media.ffmpeg import media_tools
 from services.workers.nodes.adaptive import AdaptiveStreaming
 from services.workers.nodes.base import NodeOutcome, UploadOrder
+from shared.model.failure import ErrCode, NodeError
 from tests.integration.media.context import FakeContext, task_for
 from tests.integration.media.streaming_validator import validate_dash, validate_hls
 
@@ -131,3 +132,59 @@ async def test_odd_sources_make_ladders_that_play(
     variants, sounds = validate_hls(bucket, outcome.payload["Path"][1:])
     assert [each.size for each in variants] == sizes
     assert len(sounds) == (1 if name in ("rotated.mp4", "vfr.mp4") else 0)
+
+
+AUDIO_ALONE = {"RemoveVideo": 1, "Video": {"Codec": "copy"}, "Audio": AAC}
+AC3 = {"Codec": "ac3", "Bitrate": 96, "SampleRate": 48000, "AudioLanguage": "chi", "AudioName": "旁白"}
+
+
+async def test_a_ladder_of_sounds(clips: Path, tmp_path: Path) -> None:
+    infos = [AUDIO_ALONE, AUDIO_ALONE | {"Audio": AC3}]
+    outcome, bucket = await stream({"PureAudio": 1, "StreamInfos": infos}, clips / "sound.m4a", tmp_path)
+    variants, _ = validate_hls(bucket, outcome.payload["Path"][1:])
+    assert [each.audio.codec.canonical_name for each in variants] == ["aac", "ac3"]
+    (tmp_path / "dash").mkdir()
+    template = {"Format": "MPEG-DASH", "PureAudio": 1, "StreamInfos": infos}
+    outcome, bucket = await stream(template, clips / "sound.m4a", tmp_path / "dash")
+    assert [each.uri for each in validate_dash(bucket, outcome.payload["Path"][1:])] == ["0", "1"]
+
+
+async def test_sounds_apart_are_made_once_and_one_may_be_heard_alone(clips: Path, tmp_path: Path) -> None:
+    infos = [
+        rung(128, 150),
+        rung(144, 200, Bframes=0, FillType="gauss", Width=400) | {"Audio": AC3},
+        rung(180, 300, Mode="ABR", FillType="gauss", Width=400) | {"Audio": AC3},
+        AUDIO_ALONE,
+    ]
+    outcome, bucket = await stream(
+        {"SegmentType": "ts-ts-segment", "StreamInfos": infos}, clips / "plain.mp4", tmp_path
+    )
+    variants, sounds = validate_hls(bucket, outcome.payload["Path"][1:])
+    assert [each.uri[-6] for each in variants] == ["0", "1", "2", "3"]
+    assert [each.uri[-6] for each in sounds] == ["3", "4"], "the sound of stream 3 is that of stream 0"
+    assert [each.attributes["AUDIO"] for each in variants[:3] if each.attributes] == ["audio0", "audio1", "audio1"]
+    (plain, named) = [each.attributes for each in sounds]
+    assert plain is not None
+    assert named is not None
+    assert (plain["NAME"], named["NAME"], named["LANGUAGE"]) == ("audio", "旁白", "chi")
+    assert [each.size for each in variants[:3]] == [(228, 128), (400, 144), (400, 180)]
+
+
+@pytest.mark.parametrize(
+    ("name", "template", "error", "text"),
+    [
+        ("sound.m4a", {}, ErrCode.NO_VIDEO, "no video"),
+        ("silent.mp4", {"PureAudio": 1, "StreamInfos": [AUDIO_ALONE]}, ErrCode.SOURCE_FILE, "no audio"),
+        ("cut.mp4", {}, ErrCode.SOURCE_FILE, "truncated or damaged"),
+        ("cut.mkv", {"Format": "MPEG-DASH"}, ErrCode.SOURCE_FILE, "truncated or damaged"),
+        ("text.mp4", {}, ErrCode.SOURCE_FILE, "cannot be read"),
+        ("plain.mp4", {"StreamInfos": []}, ErrCode.INVALID_INPUT, "StreamInfos"),
+    ],
+)
+async def test_what_cannot_be_a_ladder_says_why(
+    clips: Path, tmp_path: Path, name: str, template: dict[str, Any], error: ErrCode, text: str
+) -> None:
+    with pytest.raises(NodeError, match=text) as refused:
+        await stream(template, clips / name, tmp_path)
+    assert refused.value.failure.code is error
+    assert not refused.value.failure.retryable
