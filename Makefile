@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kafka test-mongo lint type fault simulate bench lock clean
+.PHONY: help setup demo test test-kafka test-mongo lint type fault simulate bench contact-sheet lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ simulate: $(STAMP) ## many simulated schedules with accidents (ARGS='--schedules
 
 bench: $(STAMP) ## latency and throughput of the orchestration on the embedded stack
 	$(BIN)/python -m tests.bench $(ARGS)
+
+contact-sheet: $(STAMP) ## pictures of all image nodes on one PNG, to look at (ARGS=file.png)
+	$(BIN)/python -m tests.media.contact_sheet $(ARGS)
 
 LOCK := uv pip compile -q pyproject.toml --generate-hashes --universal --python-version 3.11 \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate
