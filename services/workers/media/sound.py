@@ -32,13 +32,15 @@ _FALLBACK_KBPS_PER_CHANNEL = 64
 _MIN_KBPS = 32
 _MAX_KBPS_PER_CHANNEL = 128
 _TO_STEREO = (
+    "asidedata=mode=delete:type=DOWNMIX_INFO",
     "aresample=out_chlayout=stereo:internal_sample_fmt=fltp:out_sample_fmt=fltp:center_mix_level=1:"
     "surround_mix_level=0.707:rematrix_maxval=8",
     "volume=0.707",
     "alimiter=limit=0.97:level=disabled:latency=1",
 )
 """More channels to two. ffmpeg's own matrix divides everything by the sum of its coefficients, and speech, which is in
-the centre, becomes 10 dB quieter; here the centre has the level of the sides, and the limiter takes what would clip."""
+the centre, becomes 10 dB quieter; here the centre has the level of the sides, and the limiter takes what would clip.
+AC-3 brings mix levels of its own, which are mostly its encoder's default and would take 4.5 dB from the speech."""
 GAPS = "aresample=async=1:min_hard_comp=0.1"
 """Gaps of the source become silence, and sound that begins late stays late, in every container."""
 

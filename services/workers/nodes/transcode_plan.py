@@ -116,7 +116,7 @@ def plan(
     segments = segments_of(template, source)
     raw_times = part.raw_times
 
-    picture = _Picture(template, video, source, written, segments, effects, threads, raw_times)
+    picture = _Picture(template, video, source, written, segments, effects, threads, raw_times, expected_s)
     inputs = (*picture.inputs, *(speech.arguments if speech and audio else ()))
     heard = f"{inputs.count('-i')}:a:0" if speech else "0:a:0"
     sound = _sound(template, audio, source, written, effects, raw_times, heard) if audio else []
@@ -161,6 +161,7 @@ class _Picture:
         effects: Effects,
         threads: int,
         raw_times: bool,
+        lasts_s: float,
     ) -> None:
         self.inputs: tuple[str, ...] = ()
         self.in_two_passes = False
@@ -175,7 +176,8 @@ class _Picture:
             self.inputs, self._mapped = tuple(graph.inputs), tuple(graph.arguments())
             frame = geometry(video, source)
             self._size = (frame.width, frame.height)
-            self.in_two_passes = in_two_passes(video.codec, rate_of(video, source, template.tehd_config))
+            rate = rate_of(video, source, template.tehd_config)
+            self.in_two_passes = in_two_passes(video.codec, rate, lasts_s)
 
     def arguments(self, pass_number: int) -> list[str]:
         """Mapping, filters and encoder; none without a picture."""

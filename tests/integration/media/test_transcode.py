@@ -208,8 +208,9 @@ async def test_a_silent_source_has_a_silent_output(clips: Path, tmp_path: Path) 
 async def test_sound_alone_is_remuxed_but_not_made_a_video(clips: Path, tmp_path: Path) -> None:
     outcome = await transcode({"Definition": 875}, clips / "sound.m4a", tmp_path)
     assert outcome.payload["VideoStreamSet"] == []
+    (tmp_path / "again").mkdir()
     with pytest.raises(SourceFileError) as refused:
-        await transcode({"Definition": 100010}, clips / "sound.m4a", tmp_path)
+        await transcode({"Definition": 100010}, clips / "sound.m4a", tmp_path / "again")
     assert refused.value.failure.code is ErrCode.NO_VIDEO
 
 

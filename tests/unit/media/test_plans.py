@@ -54,7 +54,7 @@ AUDIO = {"Codec": "aac", "Bitrate": 0, "SampleRate": 0}
 
 
 DOWNMIX = (
-    "aresample=out_chlayout=stereo:internal_sample_fmt=fltp:out_sample_fmt=fltp:center_mix_level=1:"
+    "asidedata=mode=delete:type=DOWNMIX_INFO,aresample=out_chlayout=stereo:internal_sample_fmt=fltp:out_sample_fmt=fltp:center_mix_level=1:"
     "surround_mix_level=0.707:rematrix_maxval=8,volume=0.707,alimiter=limit=0.97:level=disabled:latency=1"
 )
 
