@@ -116,7 +116,7 @@ def plan(
     segments = segments_of(template, source)
     raw_times = part.raw_times
 
-    picture = _Picture(template, video, source, written, segments, effects, threads, raw_times, expected_s)
+    picture = _Picture(template, video, source, written, segments, effects, threads, raw_times, part.expected_s)
     inputs = (*picture.inputs, *(speech.arguments if speech and audio else ()))
     heard = f"{inputs.count('-i')}:a:0" if speech else "0:a:0"
     sound = _sound(template, audio, source, written, effects, raw_times, heard) if audio else []
