@@ -206,7 +206,7 @@ def compose(found: list[tuple[str, Image.Image]]) -> Image.Image:
         sheet.paste(picture, (x, top + 8 + PICTURE[1] - picture.height))
         draw.text((left + 6, top + PICTURE[1] + 14), label, fill=INK, font=font)
     draw.text((6, rows * CELL[1] + 4), CREDIT, fill=INK, font=font)
-    return sheet.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
+    return sheet.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.FLOYDSTEINBERG)
 
 
 def main() -> None:
