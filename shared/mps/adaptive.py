@@ -6,16 +6,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from shared.mps.adaptive_template import DASH, AdaptiveStreamTemplate, AdaptiveTemplate
+from shared.mps.adaptive_template import AdaptiveStreamTemplate
 from shared.mps.base import MpsModel
 from shared.mps.naming import NUMBER_VARIABLES, PLAIN_VARIABLES, SUB_STREAM_VARIABLE, NamingError, check_path
 from shared.mps.not_yet import NOT_YET, NotYet
 from shared.mps.storage import TaskOutputStorage
+from shared.mps.watermark import WatermarkSet
 
 ADAPTIVE_PATH = "{inputName}_adaptiveDynamicStreaming_{definition}.{format}"
 MAX_URI = 2048
-ENCRYPTED = 12
-"""The system template that is for SimpleAES: it needs the node's DrmInfo."""
 _SYSTEMS = frozenset({"fairplay", "widevine", "playready"})
 
 
@@ -71,7 +70,7 @@ class AdaptiveDynamicStreamingTaskInput(MpsModel):
     """Parameters of the node. The names of sub-streams and segments are relative to the manifest's folder."""
 
     definition: int = Field(ge=1)
-    watermark_set: NotYet = None
+    watermark_set: WatermarkSet | None = None
     blind_watermark: NotYet = None
     output_storage: TaskOutputStorage | None = None
     output_object_path: str | None = None
@@ -124,50 +123,15 @@ class AdaptiveDynamicStreamingTaskInput(MpsModel):
     def _after_manifest(self, more: str) -> str:
         return self.path.rsplit("/", 1)[-1].removesuffix(".{format}") + more + ".{format}"
 
-    def ladder(self, template: AdaptiveTemplate) -> AdaptiveTemplate:
-        """The template with the node's own renditions, if it has some. Raises pydantic.ValidationError if what the node
-        asks for does not fit the template."""
-        return AdaptiveRequest(template=template, params=self).ladder()
-
     def echo(self, storage: TaskOutputStorage, path: str, sub_stream: str, segment: str) -> dict[str, Any]:
         """`Input` of the result: defaults filled in, paths rendered (MPS_EVENTS §7.1)."""
         return self.to_wire() | {
-            "WatermarkSet": [],
+            "WatermarkSet": [mark.echo() for mark in self.watermark_set or ()],
             "OutputStorage": storage.to_wire(),
             "OutputObjectPath": path,
             "SubStreamObjectName": sub_stream,
             "SegmentObjectName": segment,
         }
-
-
-class AdaptiveRequest(MpsModel):
-    """A node's parameters together with the template that they name."""
-
-    template: AdaptiveTemplate
-    params: AdaptiveDynamicStreamingTaskInput
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        template, params = self.template, self.params
-        if params.definition_type and (params.definition_type == "PureAudio") != bool(template.pure_audio):
-            raise ValueError(f"DefinitionType {params.definition_type} is not that of template {params.definition}")
-        encrypted = params.drm_info is not None and params.drm_info.aes is not None
-        if params.definition == ENCRYPTED and not encrypted:
-            raise ValueError(f"DrmInfo is required when Definition is {ENCRYPTED}")
-        if encrypted and template.format == DASH:
-            raise ValueError("DrmInfo.Type simpleaes is for HLS, not for MPEG-DASH")
-        if encrypted and template.packaging.byte_ranges:
-            raise ValueError(
-                f"DrmInfo.Type simpleaes needs segments in files of their own, not {template.segment_type}"
-            )
-        return self
-
-    def ladder(self) -> AdaptiveTemplate:
-        """The template with StdExtStreamInfos in the place of its StreamInfos."""
-        if not self.params.std_ext_stream_infos:
-            return self.template
-        infos = [info.to_wire() for info in self.params.std_ext_stream_infos]
-        return AdaptiveTemplate.model_validate(self.template.to_wire() | {"StreamInfos": infos})
 
 
 def _checked(field: str, value: str | None, variables: frozenset[str], *, relative: bool = False) -> str | None:

@@ -37,8 +37,10 @@ class Overlay:
 class FilterGraph:
     """Built up step by step, then asked for its arguments once."""
 
-    def __init__(self, source: str = "0:V:0", first_input: int = 1) -> None:
-        """`source` is the stream specifier of the picture; further inputs are numbered from `first_input`."""
+    def __init__(self, source: str = "0:V:0", first_input: int = 1, mark: str = "") -> None:
+        """`source` is the stream specifier of the picture or a label; further inputs are numbered from `first_input`.
+        `mark` keeps the labels of several pictures in one graph apart."""
+        self._mark = mark
         self._label = source
         self._from_source = True
         self._chain: list[str] = []
@@ -68,7 +70,7 @@ class FilterGraph:
 
     def _new_label(self, name: str) -> str:
         self._labels += 1
-        return f"{name}{self._labels}"
+        return f"{name}{self._mark}{self._labels}"
 
     def _close(self, name: str) -> str:
         """Ends the open chain with a label."""
@@ -82,6 +84,11 @@ class FilterGraph:
     def inputs(self) -> Sequence[str]:
         """Arguments that open the further inputs; they stand behind the source's."""
         return tuple(self._inputs)
+
+    def ended(self, label: str) -> list[str]:
+        """The parts of the graph, for one that has more pictures: this one ends in `[label]`."""
+        before = f"[{self._label}]" if self._label else ""
+        return [*self._parts, f"{before}{','.join(self._chain) or 'null'}[{label}]"]
 
     def arguments(self) -> list[str]:
         """Mapping and filters of the picture, for an output that has one picture."""

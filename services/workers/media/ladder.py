@@ -6,8 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from services.workers.media.canvas import Canvas
+from services.workers.media.filtergraph import FilterGraph
 from services.workers.media.geometry import geometry
-from services.workers.media.shaping import decoded_filters, pixel_format, rate_filter, sized_filters, tone_filters
+from services.workers.media.shaping import (
+    HD_HEIGHT,
+    decoded_filters,
+    lay_over,
+    pixel_format,
+    rate_filter,
+    sized_filters,
+    tone_filters,
+)
+from services.workers.media.watermarks import Drawn
 from shared.model.failure import ErrCode, SourceFileError
 from shared.mps.adaptive_template import AdaptiveTemplate
 from shared.mps.media import MediaMetaData
@@ -119,9 +130,19 @@ def steady_rate(source: MediaMetaData) -> Fraction:
     return usual if abs(usual - average) <= usual / 20 else average
 
 
-def pictures_graph(videos: Sequence[VideoTemplateInfo], source: MediaMetaData) -> str:
-    """A filter graph that makes all pictures of one decoder, with outputs `[v0]`, `[v1]`, ...: what they have in common
-    is done once. Raises InvalidInput."""
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """A filter graph that makes all pictures of one decoder, with outputs `[v0]`, `[v1]`, ..., and the arguments that
+    open what is laid over them, behind the source."""
+
+    graph: str
+    inputs: tuple[str, ...] = ()
+
+
+def pictures(
+    videos: Sequence[VideoTemplateInfo], source: MediaMetaData, overlays: Sequence[Sequence[Drawn]] = ()
+) -> Pictures:
+    """What the pictures have in common is done once; `overlays` are those of each. Raises InvalidInput."""
     tones = [tone_filters(video, source) for video in videos]
     alike = all(tone == tones[0] for tone in tones)
     common = [*decoded_filters(source), *(tones[0] if alike else []), _rate(videos[0], source)]
@@ -129,10 +150,30 @@ def pictures_graph(videos: Sequence[VideoTemplateInfo], source: MediaMetaData) -
     parts = [
         f"[0:V:0]{chain}{',' if chain else ''}split={len(videos)}" + "".join(f"[s{n}]" for n in range(len(videos)))
     ]
+    inputs: list[str] = []
     for number, video in enumerate(videos):
-        own = [*([] if alike else tones[number]), *sized_filters(video, source, mark=str(number))]
-        parts.append(f"[s{number}]{','.join([*own, f'format={pixel_format(video)}'])}[v{number}]")
-    return ";".join(parts)
+        own = FilterGraph(f"s{number}", first_input=1 + inputs.count("-i"), mark=f"{number}_")
+        own.apply(*([] if alike else tones[number]), *sized_filters(video, source, mark=str(number)))
+        lay_over(own, overlays[number] if overlays else ())
+        own.apply(f"format={pixel_format(video)}")
+        parts += own.ended(f"v{number}")
+        inputs += own.inputs
+    return Pictures(";".join(parts), tuple(inputs))
+
+
+def canvas(video: VideoTemplateInfo, source: MediaMetaData, lasts_s: float) -> Canvas:
+    """What is drawn on: the picture of one rung. Raises InvalidInput."""
+    frame = geometry(video, source)
+    own = source.video
+    high = min(frame.width, frame.height) >= HD_HEIGHT
+    return Canvas(
+        frame,
+        lasts_s=lasts_s,
+        begins_s=source.facts.start if video.raw_pts and source.facts else 0.0,
+        deep=video.bit_depth == 10,
+        hdr=own.hdr_type if own and video.bit_depth == 10 else "",
+        assumed="bt709" if own and high and not own.color_space else "",
+    )
 
 
 def _rate(first: VideoTemplateInfo, source: MediaMetaData) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from services.workers.media.effects import NO_EFFECTS, Effects
-from services.workers.media.filtergraph import FilterGraph
+from services.workers.media.filtergraph import FilterGraph, Overlay
 from services.workers.media.geometry import geometry, size_filters
 from services.workers.media.hdr import to_sdr
 from shared.mps.media import MediaMetaData
@@ -37,14 +39,19 @@ def shaped_picture(
     else:
         graph.apply(rate_filter(video, source, container))
     graph.apply(*effects.after_size, *effects.mosaics)
-    for overlay in effects.overlays:
+    lay_over(graph, effects.overlays)
+    graph.apply(*effects.subtitles, *effects.to_hdr)
+    graph.apply(f"format={pixel_format(video)}")
+    return graph
+
+
+def lay_over(graph: FilterGraph, overlays: Sequence[Overlay | str]) -> None:
+    """The lowest first; a text is a filter that draws."""
+    for overlay in overlays:
         if isinstance(overlay, str):
             graph.apply(overlay)
         else:
             graph.overlay(overlay)
-    graph.apply(*effects.subtitles, *effects.to_hdr)
-    graph.apply(f"format={pixel_format(video)}")
-    return graph
 
 
 def decoded_filters(source: MediaMetaData, effects: Effects = NO_EFFECTS) -> list[str]:

@@ -12,20 +12,23 @@ from services.workers.media.ffmpeg import MediaTools
 from services.workers.media.hls_files import files_beside
 from services.workers.media.probe import probe_output
 from services.workers.media.verify import check_duration
+from services.workers.media.watermarks import Drawn, drawn
 from services.workers.nodes.adaptive_files import Made, Packer
-from services.workers.nodes.adaptive_plan import AdaptivePlan, SubStream
+from services.workers.nodes.adaptive_plan import AdaptivePlan, SubStream, canvases
 from services.workers.nodes.adaptive_plan import plan as plan
 from services.workers.nodes.base import NodeContext, NodeOutcome
 from services.workers.nodes.errors import as_invalid_input
+from services.workers.nodes.marks import prepare
 from services.workers.nodes.place import Place, names_of, read_source
 from services.workers.nodes.transcode import FIRST_PASS_SHARE
-from shared.model.failure import InternalError, SourceFileError
+from shared.model.failure import InternalError, InvalidInput, SourceFileError
 from shared.model.task import Lane
 from shared.mps.adaptive import AdaptiveDynamicStreamingTaskInput
+from shared.mps.adaptive_template import AdaptiveTemplate
 from shared.mps.base import MpsModel
 from shared.mps.media import AdaptiveDynamicStreamingInfoItem, MediaMetaData
 from shared.mps.naming import NumberFormat
-from shared.mps.presets import adaptive_ladder
+from shared.mps.presets import adaptive_ladder, resolve_watermarks
 
 PROBES_AT_ONCE = 2
 INDEX_BYTES = 4 << 20
@@ -51,12 +54,13 @@ class AdaptiveStreaming:
         place = Place.of(task, params.output_storage)
         names = names_of(task, params.definition, NumberFormat())
         path, source = await read_source(context)
-        with as_invalid_input():
-            work = plan(params, ladder, source, names, threads=self._tools.threads)
-        place.check(task, work.keys)
-
         folder = context.scratch / "adaptive"
         folder.mkdir()
+        overlays = await _drawing(context, params, ladder, source, folder)
+        with as_invalid_input():
+            work = plan(params, ladder, source, names, threads=self._tools.threads, overlays=overlays)
+        place.check(task, work.keys)
+
         complaints = await _run(self._tools, path, work, folder, context.report_progress)
         made = await _read_back(work, folder, source, complaints)
         packer = Packer(work, names, place, source, params.drm_info.aes if params.drm_info else None)
@@ -80,9 +84,31 @@ class AdaptiveStreaming:
         )
 
 
+async def _drawing(
+    context: NodeContext,
+    params: AdaptiveDynamicStreamingTaskInput,
+    ladder: AdaptiveTemplate,
+    source: MediaMetaData,
+    folder: Path,
+) -> list[tuple[Drawn, ...]]:
+    """What is drawn on each picture. Files of ours are in `folder`, in which ffmpeg must run. Raises NodeError."""
+    with as_invalid_input():
+        marks = resolve_watermarks(params.watermark_set, context.task.templates)
+    if not marks:
+        return []
+    found = canvases(ladder, source)
+    # Drawn once, as large as it is needed at the most.
+    largest = max(found, key=lambda each: each.frame.width * each.frame.height)
+    ready = await prepare(context, marks, largest, folder)
+    try:
+        return [drawn(ready, each) for each in found]
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
+
+
 async def _run(tools: MediaTools, path: Path, work: AdaptivePlan, folder: Path, report: Callable[[float], None]) -> str:
     """Both passes or the one; returns what ffmpeg complained about."""
-    opened = ffmpeg.source(path, *work.before)
+    opened = [*ffmpeg.source(path, *work.before), *work.inputs]
     done = 0.0
 
     def on_time(written_s: float) -> None:

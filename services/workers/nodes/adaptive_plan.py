@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from services.workers.media.canvas import Canvas
 from services.workers.media.encoding import STATISTICS, addressed, in_two_passes, video_arguments
 from services.workers.media.geometry import geometry
-from services.workers.media.ladder import Rung, pictures_graph, rungs
+from services.workers.media.ladder import Pictures, Rung, canvas, pictures, rungs
 from services.workers.media.rate import rate_of
 from services.workers.media.segments import Segments, segments_for
 from services.workers.media.sound import audio_arguments, stream_tags
+from services.workers.media.watermarks import Drawn
 from shared.model.failure import InvalidInput
 from shared.mps.adaptive import AdaptiveDynamicStreamingTaskInput
 from shared.mps.adaptive_template import AdaptiveTemplate, Packaging
@@ -46,10 +48,11 @@ class SubStream:
 
 @dataclass(frozen=True, slots=True)
 class AdaptivePlan:
-    """What to run and what must come out. `before`, `after` and `first_pass` are ffmpeg's arguments before and behind
-    the source, as in TranscodePlan. `segment_template` names the segments of HLS."""
+    """What to run and what must come out. `before`, `inputs`, `after` and `first_pass` are ffmpeg's arguments before
+    and behind the source, as in TranscodePlan. `segment_template` names the segments of HLS."""
 
     before: tuple[str, ...]
+    inputs: tuple[str, ...]
     after: tuple[str, ...]
     first_pass: tuple[str, ...]
     streams: tuple[SubStream, ...]
@@ -81,8 +84,10 @@ def plan(
     source: MediaMetaData,
     names: OutputNames,
     threads: int = 0,
+    overlays: Sequence[Sequence[Drawn]] = (),
 ) -> AdaptivePlan:
-    """Decides everything. `ladder` is what `params` asks for, complete. Raises InvalidInput, SourceFileError,
+    """Decides everything. `ladder` is what `params` asks for, complete; `overlays` are those of each picture (on its
+    canvas, see `canvases`). Raises InvalidInput, SourceFileError,
     NamingError."""
     packaging = ladder.packaging
     made = rungs(ladder, source)
@@ -98,16 +103,18 @@ def plan(
         byte_ranges=packaging.byte_ranges,
     )
     raw_times = bool(videos and videos[0].raw_pts)
-    pictures = _Pictures(videos, source, segments, packaging, threads)
+    drawn = pictures(videos, source, overlays) if videos else Pictures("")
+    encodes = _Encodes(videos, source, segments, packaging, threads, drawn.graph)
     return AdaptivePlan(
         before=(*(("-threads", str(threads)) if threads else ()), *(("-copyts",) if raw_times else ())),
+        inputs=drawn.inputs,
         after=(
             *_COMMON,
-            *pictures.arguments(2),
+            *encodes.arguments(2),
             *_sounds(streams, source, packaging, raw_times),
             *_muxer(streams, segments, packaging),
         ),
-        first_pass=(*_COMMON, *pictures.arguments(1), "-an", "-f", "null", "-") if pictures.two_passes else (),
+        first_pass=(*_COMMON, *encodes.arguments(1), "-an", "-f", "null", "-") if encodes.two_passes else (),
         streams=tuple(streams),
         packaging=packaging,
         segments=segments,
@@ -115,6 +122,14 @@ def plan(
         segment_template=params.segment_path,
         expected_s=max(stream.expected_s for stream in streams),
     )
+
+
+def canvases(ladder: AdaptiveTemplate, source: MediaMetaData) -> list[Canvas]:
+    """What is drawn on, of each picture. Raises InvalidInput, SourceFileError."""
+    made = rungs(ladder, source)
+    heard_s = 0.0 if ladder.packaging.audio_apart else source.audio_duration
+    lasts_s = max(source.video_duration, heard_s)
+    return [canvas(rung.video, source, lasts_s) for rung in made if rung.video]
 
 
 def _sub_streams(
@@ -159,7 +174,7 @@ def _sub_streams(
     ]
 
 
-class _Pictures:
+class _Encodes:
     """The arguments of all pictures, the same for both passes but for the pass."""
 
     def __init__(
@@ -169,7 +184,9 @@ class _Pictures:
         segments: Segments,
         packaging: Packaging,
         threads: int,
+        graph: str,
     ) -> None:
+        self._graph = graph
         self._videos, self._source, self._packaging, self._threads = videos, source, packaging, threads
         raw_times = bool(videos and videos[0].raw_pts)
         self._key_frames = segments.key_frames(raw_times=raw_times)
@@ -185,7 +202,7 @@ class _Pictures:
         what is learnt is found again by number."""
         if not self._videos:
             return []
-        found = ["-filter_complex", pictures_graph(self._videos, self._source)]
+        found = ["-filter_complex", self._graph]
         for number, (video, twice) in enumerate(zip(self._videos, self._twice, strict=True)):
             found += ["-map", f"[v{number}]"]
             if pass_number == 1 and not twice:

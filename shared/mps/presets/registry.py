@@ -74,6 +74,7 @@ def references(params: MpsModel) -> Iterator[Reference]:
             yield Reference(TemplateKind.QUALITY_CONTROL, params.definition)
         case AdaptiveDynamicStreamingTaskInput():
             yield Reference(TemplateKind.ADAPTIVE_STREAMING, params.definition)
+            yield from watermark_references(params.watermark_set)
         case _:
             return
 
@@ -90,3 +91,4 @@ def check_templates(params: MpsModel, own: OwnTemplates = NO_OWN) -> None:
         resolve_watermarks(params.watermark_set, own)
     if isinstance(params, AdaptiveDynamicStreamingTaskInput):
         adaptive_ladder(params, own)
+        resolve_watermarks(params.watermark_set, own)

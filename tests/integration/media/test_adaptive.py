@@ -7,6 +7,7 @@ from typing import Any
 
 import av
 import pytest
+from PIL import Image
 
 from services.workers.media.ffmpeg import media_tools
 from services.workers.nodes.adaptive import AdaptiveStreaming
@@ -26,7 +27,9 @@ def rung(height: int, kbps: int, **more: Any) -> dict[str, Any]:
 LADDER = [rung(128, 150), rung(180, 300)]
 
 
-async def stream(template: dict[str, Any], source: Path, folder: Path, **params: Any) -> tuple[NodeOutcome, Path]:
+async def stream(
+    template: dict[str, Any], source: Path, folder: Path, *, objects: dict[str, Path] | None = None, **params: Any
+) -> tuple[NodeOutcome, Path]:
     """Runs the node with an own template; returns its outcome and the folder that stands for the bucket."""
     scratch, bucket = folder / "scratch", folder / "bucket"
     scratch.mkdir()
@@ -35,7 +38,7 @@ async def stream(template: dict[str, Any], source: Path, folder: Path, **params:
         {"Definition": 100_500, **params},
         templates={"adaptive_streaming:100500": {"Format": "HLS", "StreamInfos": LADDER, **template}},
     )
-    context = FakeContext(task, scratch, source)
+    context = FakeContext(task, scratch, source, objects=objects or {})
     outcome = await AdaptiveStreaming(media_tools()).execute(context)
     assert context.progress == sorted(context.progress)
     for file in outcome.files:
@@ -188,3 +191,44 @@ async def test_what_cannot_be_a_ladder_says_why(
         await stream(template, clips / name, tmp_path)
     assert refused.value.failure.code is error
     assert not refused.value.failure.retryable
+
+
+def stored(name: str) -> dict[str, Any]:
+    return {"Type": "COS", "CosInputInfo": {"Bucket": "in-1", "Region": "ap-guangzhou", "Object": f"/{name}"}}
+
+
+async def test_watermarks_are_on_every_rung_in_its_size(clips: Path, tmp_path: Path) -> None:
+    red = tmp_path / "red.png"
+    Image.new("RGB", (80, 40), (255, 0, 0)).save(red)
+    first, second = (Image.new("RGB", (40, 40), colour) for colour in ((0, 0, 255), (0, 255, 0)))
+    first.save(tmp_path / "moving.gif", save_all=True, append_images=[second], duration=1000)
+
+    def mark(name: str, left: str, **more: Any) -> dict[str, Any]:
+        image = {"ImageContent": stored(name), "Width": "25%", "Height": "50%"}
+        place = {"CoordinateOrigin": "TopLeft", "XPos": left, "YPos": "0%"}
+        return {"Definition": 0, "RawParameter": {"Type": "image", "ImageTemplate": image, **place}, **more}
+
+    outcome, bucket = await stream(
+        {"SegmentType": "ts-ts-segment"},
+        clips / "plain.mp4",
+        tmp_path,
+        objects={f"in-1/{path.name}": path for path in (red, tmp_path / "moving.gif")},
+        WatermarkSet=[mark("red.png", "0%", StartTimeOffset=1), mark("moving.gif", "50%")],
+    )
+    variants, _ = validate_hls(bucket, outcome.payload["Path"][1:])
+    for each in variants:
+        with av.open(str(bucket / "out" / each.uri)) as playlist:
+            pictures = [frame.to_image() for frame in playlist.decode(video=0)]  # type: ignore[no-untyped-call]
+        width, height = each.size
+        marked, moving = (width // 8, height // 4), (width * 5 // 8, height // 4)
+        assert not _like(pictures[10].getpixel(marked), (255, 0, 0))
+        assert _like(pictures[40].getpixel(marked), (255, 0, 0))
+        assert not _like(pictures[40].getpixel((width * 3 // 8, height // 4)), (255, 0, 0))
+        assert _like(pictures[10].getpixel(moving), (0, 0, 255))
+        assert _like(pictures[40].getpixel(moving), (0, 255, 0))
+    assert outcome.echo is not None
+    assert len(outcome.echo["WatermarkSet"]) == 2
+
+
+def _like(pixel: Any, colour: tuple[int, int, int]) -> bool:
+    return all(abs(own - wanted) < 40 for own, wanted in zip(pixel, colour, strict=True))

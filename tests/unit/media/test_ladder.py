@@ -13,7 +13,7 @@ from services.api.domain.outputs import written_by
 from services.workers.media import hls
 from services.workers.media.dash import Index, NotIndexed, Representation, index_of, manifest
 from services.workers.media.geometry import geometry
-from services.workers.media.ladder import pictures_graph, rungs, steady_rate
+from services.workers.media.ladder import pictures, rungs, steady_rate
 from services.workers.media.master import Pace, Sound, Variant, master_playlist, pace
 from services.workers.nodes.adaptive_plan import plan
 from shared.mps.adaptive import AdaptiveDynamicStreamingTaskInput
@@ -130,11 +130,11 @@ def test_one_decoder_makes_all_pictures_and_does_common_things_once() -> None:
     source = source.model_copy(
         update={"video_stream_set": [source.video_stream_set[0].model_copy(update={"hdr_type": "hdr10"})]}
     )
-    graph = pictures_graph(videos, source)
+    graph = pictures(videos, source).graph
     assert graph.count("bwdif") == graph.count("tonemap=tonemap") == graph.count("fps=") == 1
     assert graph.index("fps=") < graph.index("split=2[s0][s1]")
     mixed = [videos[0], videos[1].model_copy(update={"bit_depth": 10})]
-    graph = pictures_graph(mixed, source)
+    graph = pictures(mixed, source).graph
     assert "tonemap=tonemap" in graph.split(";")[1], "ten bits keep what eight cannot"
     assert "tonemap=tonemap" not in graph.split(";")[2]
 
@@ -191,7 +191,7 @@ def saved(**params: Any) -> None:
     [
         ({"Definition": 11}, "Definition", "there is no adaptive_streaming template 11"),
         ({"Definition": 12}, "DrmInfo", "is required when Definition is 12"),
-        ({"Definition": 20, "DrmInfo": DRM}, "", "simpleaes is for HLS"),
+        ({"Definition": 20, "DrmInfo": DRM}, "DrmInfo.Type", "simpleaes is for HLS"),
         ({"Definition": 10, "DrmInfo": DRM | {"Type": "Widevine+FairPlay"}}, "DrmInfo.Type", "not supported yet"),
         ({"Definition": 10, "DrmInfo": {"Type": "simpleaes"}}, "DrmInfo.SimpleAesDrm", "is required when Type"),
         (
@@ -209,7 +209,7 @@ def saved(**params: Any) -> None:
             "DrmInfo.SpekeDrm",
             "not supported yet",
         ),
-        ({"Definition": 10, "DefinitionType": "PureAudio"}, "", "DefinitionType PureAudio is not that of template 10"),
+        ({"Definition": 10, "DefinitionType": "PureAudio"}, "DefinitionType", "must be that of template 10"),
         ({"Definition": 10, "KeyPTSList": [1000]}, "KeyPTSList", "not supported yet"),
         ({"Definition": 10, "AddOnAudios": [{"AudioName": "x"}]}, "AddOnAudios", "not supported yet"),
         ({"Definition": 10, "SubStreamObjectName": "x.{format}"}, "SubStreamObjectName", "{subStreamNumber}"),
