@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -63,6 +63,8 @@ SegmentType = Annotated[Literal[0, 2, 5, 7], BeforeValidator(number)]
 """0 TS, 2 TS in one file with byte ranges, 5 fragmented MP4 in one file, 7 fragmented MP4."""
 SceneType = Literal["", "normal", "pgc", "materials_video", "ugc", "e-commerce_video", "educational_video"]
 CompressType = Literal["", "ultra_compress", "standard_compress", "high_compress", "low_compress"]
+SCENES: tuple[str, ...] = tuple(scene for scene in get_args(SceneType) if scene)
+STRATEGIES: tuple[str, ...] = tuple(strategy for strategy in get_args(CompressType) if strategy)
 
 
 class SegmentSpecificInfo(MpsModel):

@@ -9,7 +9,7 @@ TemplateError
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -127,8 +127,8 @@ class Templates:
         """A new template made of a create request in wire names. Its number was never given before. Raises
         TooManyTemplates."""
         labels, body = _split(request)
-        named = Labels.model_validate(labels)
-        checked = _checked(kind, CATALOGUES[kind].model.model_validate(body))
+        named = Labels.model_validate(labels, by_alias=True, by_name=False)
+        checked = _checked(kind, CATALOGUES[kind].model.model_validate(body, by_alias=True, by_name=False))
         if await self._templates.count(_living(tenant, kind)) >= MAX_TEMPLATES:
             raise TooManyTemplates(kind)
         number = await self._highest(tenant, kind) + 1
@@ -197,11 +197,13 @@ class Templates:
         definitions: Sequence[int] = (),
         origin: Origin | None = None,
         name: str | None = None,
+        filters: Sequence[Callable[[Doc], bool]] = (),
         offset: int = 0,
         limit: int = 10,
     ) -> tuple[int, list[Listed]]:
         """How many there are, and a page of them: the tenant's own, newest first, then the system's by number.
-        `definitions`, `origin` and `name` (the whole name; system templates have none) narrow it."""
+        `definitions`, `origin`, `name` (the whole name; system templates have none) and `filters` on the body narrow
+        it."""
         where = _living(tenant, kind)
         system = [] if origin is Origin.OWN or name else sorted(CATALOGUES[kind].system)
         if definitions:
@@ -209,6 +211,10 @@ class Templates:
             system = [number for number in system if number in definitions]
         if name:
             where["name"] = name
+        if filters:
+            return await self._filtered(
+                kind, where if origin is not Origin.SYSTEM else None, system, filters, offset, limit
+            )
         own = 0 if origin is Origin.SYSTEM else await self._templates.count(where)
         found: list[Listed] = []
         if offset < own:
@@ -216,8 +222,23 @@ class Templates:
             page = await self._templates.find(where, sort=newest, limit=limit, offset=offset)
             found = [_own(template) for template in page]
         rest = system[max(offset - own, 0) :][: limit - len(found)]
-        found += [Listed(number, Origin.SYSTEM, CATALOGUES[kind].system[number].to_wire()) for number in rest]
-        return own + len(system), found
+        return own + len(system), found + _system(kind, rest)
+
+    async def _filtered(
+        self,
+        kind: TemplateKind,
+        own: Doc | None,
+        system: Sequence[int],
+        filters: Sequence[Callable[[Doc], bool]],
+        offset: int,
+        limit: int,
+    ) -> tuple[int, list[Listed]]:
+        """All are looked at: stores do not know what is in a body, and there are at most MAX_TEMPLATES."""
+        newest = [("definition", Order.DESC)]
+        found = await self._templates.find(own, sort=newest, limit=MAX_TEMPLATES) if own is not None else []
+        every = [*map(_own, found), *_system(kind, system)]
+        kept = [listed for listed in every if all(keep(listed.body) for keep in filters)]
+        return len(kept), kept[offset : offset + limit]
 
     async def named_in(self, tenant: str, params: Iterable[object]) -> OwnTemplates:
         """The tenant's own templates that parameters (in wire names) name, as they are now."""
@@ -278,6 +299,10 @@ def _checked(kind: TemplateKind, template: MpsModel) -> Doc:
 
 def _living(tenant: str, kind: TemplateKind) -> Doc:
     return {"tenant": tenant, "kind": kind.value, "deleted_at": None}
+
+
+def _system(kind: TemplateKind, numbers: Iterable[int]) -> list[Listed]:
+    return [Listed(number, Origin.SYSTEM, CATALOGUES[kind].system[number].to_wire()) for number in numbers]
 
 
 def _own(template: Template) -> Listed:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from services.api.actions import schedules, tasks
+from services.api.actions.templates import template_actions
 from services.api.dependencies import Context
 from services.api.domain.errors import ApiError, missing
 from services.api.domain.parsing import parse
@@ -38,7 +39,10 @@ class Action(Generic[R]):
         return await self.handler(parse(self.request, params), context)
 
 
-ACTIONS: Mapping[str, Action[Any]] = {
+Handler = Callable[[Mapping[str, Any], Context], Awaitable[dict[str, Any]]]
+"""Reads the parameters and answers. Raises ApiError."""
+
+ACTIONS: Mapping[str, Handler] = {
     "CreateSchedule": Action(CreateScheduleRequest, schedules.create_schedule),
     "ModifySchedule": Action(ModifyScheduleRequest, schedules.modify_schedule),
     "DescribeSchedules": Action(DescribeSchedulesRequest, schedules.describe_schedules),
@@ -49,10 +53,11 @@ ACTIONS: Mapping[str, Action[Any]] = {
     "ManageTask": Action(ManageTaskRequest, tasks.manage_task),
     "DescribeTaskDetail": Action(DescribeTaskDetailRequest, tasks.describe_task_detail),
     "DescribeTasks": Action(DescribeTasksRequest, tasks.describe_tasks),
+    **dict(template_actions()),
 }
 
 
-def find_action(name: str, version: str) -> Action[Any]:
+def find_action(name: str, version: str) -> Handler:
     """Raises ApiError `MissingParameter`, `NoSuchVersion` or `InvalidAction`."""
     if not name:
         raise missing("X-TC-Action")

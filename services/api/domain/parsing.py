@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -45,11 +45,13 @@ def parse(model: type[M], params: Mapping[str, Any], at: str = "") -> M:
         raise refusal(error, at) from None
 
 
-def refusal(error: ValidationError, at: str) -> ApiError:
-    """The first thing that is wrong, for the caller."""
+def refusal(error: ValidationError, at: str, sub_codes: Collection[str] = ()) -> ApiError:
+    """The first thing that is wrong, for the caller. `sub_codes` are members whose refusals have a code of their own
+    here, beyond those that have one everywhere."""
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = wire_path(at, problem["loc"])
     last = next((str(part) for part in reversed(problem["loc"]) if isinstance(part, str)), "")
+    sub = last if last in sub_codes else _SUB_CODES.get(last, "")
     match problem["type"]:
         case "missing":
             return missing(field)
@@ -63,10 +65,11 @@ def refusal(error: ValidationError, at: str) -> ApiError:
             rule = problem["msg"].removeprefix("Value error, ")
             if needed := _NEEDED.fullmatch(rule):
                 return missing(wire_path(field, [needed["member"]]), needed["rule"])
-            return invalid(field or "request", rule, _SUB_CODES.get(last, ""))
+            sub = next((first for first in rule.split(" ", 1)[:1] if first in sub_codes), sub)
+            return invalid(field or "request", rule, sub)
         case _:
             rule = problem["msg"]
-            return invalid(field or "request", rule[:1].lower() + rule[1:], _SUB_CODES.get(last, ""))
+            return invalid(field or "request", rule[:1].lower() + rule[1:], sub)
 
 
 def wire_path(at: str, parts: Sequence[int | str]) -> str:

@@ -74,7 +74,7 @@ class Catalogue(Generic[M]):
         pydantic.ValidationError."""
         if self._change is not None:
             return self._change(template, changes)
-        return self.model.model_validate(template.to_wire() | changes)
+        return self.model.model_validate(template.to_wire() | changes, by_alias=True, by_name=False)
 
     def find(self, definition: int, own: OwnTemplates = NO_OWN, field: str = "Definition") -> M:
         """The complete template. Raises UnknownTemplate, and pydantic.ValidationError for one of the tenant's own that
