@@ -36,9 +36,10 @@ class Segments:
         """Whether a segment is not touched any more as soon as the next one is begun."""
         return not self.uneven and not self.byte_ranges
 
-    def file_name(self, index: int) -> str:
-        """Of the local file of a segment, counted from 0, unless there is one file for all."""
-        return f"segment_{index:06d}.{self.extension}"
+    def file_name(self, index: int, stream: int | None = None) -> str:
+        """Of the local file of a segment, counted from 0, unless there is one file for all; `stream` is the number of
+        its stream if there are several."""
+        return f"segment{'' if stream is None else f'_{stream}'}_{index:06d}.{self.extension}"
 
     def boundaries(self) -> Iterator[float]:
         """Where segments end, in seconds from the start; endless."""

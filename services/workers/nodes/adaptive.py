@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +17,7 @@ from services.workers.nodes.adaptive_files import Made, Packer
 from services.workers.nodes.adaptive_plan import AdaptivePlan, SubStream, canvases
 from services.workers.nodes.adaptive_plan import plan as plan
 from services.workers.nodes.base import NodeContext, NodeOutcome
+from services.workers.nodes.early_segments import SegmentStream
 from services.workers.nodes.errors import as_invalid_input
 from services.workers.nodes.marks import prepare
 from services.workers.nodes.place import Place, names_of, read_source
@@ -27,7 +28,7 @@ from shared.mps.adaptive import AdaptiveDynamicStreamingTaskInput
 from shared.mps.adaptive_template import AdaptiveTemplate
 from shared.mps.base import MpsModel
 from shared.mps.media import AdaptiveDynamicStreamingInfoItem, MediaMetaData
-from shared.mps.naming import NumberFormat
+from shared.mps.naming import NumberFormat, OutputNames
 from shared.mps.presets import adaptive_ladder, resolve_watermarks
 
 PROBES_AT_ONCE = 2
@@ -61,7 +62,8 @@ class AdaptiveStreaming:
             work = plan(params, ladder, source, names, threads=self._tools.threads, overlays=overlays)
         place.check(task, work.keys)
 
-        complaints = await _run(self._tools, path, work, folder, context.report_progress)
+        streams = [] if params.drm_info else _early(context, work, names, place, folder)
+        complaints = await _run(self._tools, path, work, folder, context.report_progress, streams)
         made = await _read_back(work, folder, source, complaints)
         packer = Packer(work, names, place, source, params.drm_info.aes if params.drm_info else None)
         with as_invalid_input():
@@ -106,8 +108,33 @@ async def _drawing(
         raise InvalidInput(str(error)) from error
 
 
-async def _run(tools: MediaTools, path: Path, work: AdaptivePlan, folder: Path, report: Callable[[float], None]) -> str:
-    """Both passes or the one; returns what ffmpeg complained about."""
+def _early(
+    context: NodeContext, work: AdaptivePlan, names: OutputNames, place: Place, folder: Path
+) -> list[SegmentStream]:
+    """For segments of HLS that are as they will be while others are still encoded."""
+    if work.packaging.dash or not work.segments.final_at_once:
+        return []
+
+    def stream(position: int, made: SubStream) -> SegmentStream:
+        return SegmentStream(
+            context,
+            place,
+            lambda number: folder / work.segments.file_name(number, position),
+            lambda number: work.segment_key(names, made, number),
+        )
+
+    return [stream(position, made) for position, made in enumerate(work.streams)]
+
+
+async def _run(
+    tools: MediaTools,
+    path: Path,
+    work: AdaptivePlan,
+    folder: Path,
+    report: Callable[[float], None],
+    streams: Sequence[SegmentStream],
+) -> str:
+    """Both passes or the one; returns what ffmpeg complained about. `streams` look when the output has grown."""
     opened = [*ffmpeg.source(path, *work.before), *work.inputs]
     done = 0.0
 
@@ -115,6 +142,8 @@ async def _run(tools: MediaTools, path: Path, work: AdaptivePlan, folder: Path, 
         if work.expected_s:
             share = min(written_s / work.expected_s, 1.0)
             report(100 * (done + share * (FIRST_PASS_SHARE if work.first_pass and not done else 1 - done)))
+        for stream in streams:
+            stream.look()
 
     if work.first_pass:
         await ffmpeg.call(tools, [*opened, *work.first_pass], folder, on_time)

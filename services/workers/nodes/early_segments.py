@@ -2,54 +2,53 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
 
 from services.workers.media.containers import SEGMENT_TYPES
 from services.workers.nodes.base import NodeContext, OutputFile
 from services.workers.nodes.place import Place
-from services.workers.nodes.transcode_plan import TranscodePlan
 from shared.model.failure import InvalidInput
-from shared.mps.naming import NamingError, OutputNames
+from shared.mps.naming import NamingError
 
 
-def segment_file(path: Path, base: PurePosixPath, name: str, place: Place) -> OutputFile:
-    """A segment, or what belongs to segments, and where it goes: `name` is relative to the playlist's folder."""
-    return OutputFile(path, place.bucket, place.region, str(base / name), SEGMENT_TYPES[path.suffix[1:]])
+def segment_file(path: Path, key: str, place: Place) -> OutputFile:
+    """A segment, or what belongs to segments, and where it goes."""
+    return OutputFile(path, place.bucket, place.region, key, SEGMENT_TYPES[path.suffix[1:]])
 
 
 class SegmentStream:
-    """Offers each segment when the next one is begun. The last ones, the init segment and the playlist come at the end,
-    when the whole has been checked."""
+    """Offers each segment of one stream when the next one is begun. The last ones, the init segment and the playlist
+    come at the end, when the whole has been checked.
+
+    For segments that are not touched any more then (`Segments.final_at_once`), neither joined nor encrypted.
+    """
 
     def __init__(
-        self, context: NodeContext, work: TranscodePlan, names: OutputNames, place: Place, folder: Path
+        self, context: NodeContext, place: Place, local: Callable[[int], Path], key: Callable[[int], str]
     ) -> None:
-        self._context, self._work, self._names, self._place, self._folder = context, work, names, place, folder
+        """`local` and `key` are file and object of a segment by its number, from 0; `key` may raise NamingError."""
+        self._context, self._place, self._local, self._key = context, place, local, key
         self._next = 0
-        self._taken = {work.key}
-        self._offers = work.segments is not None and work.segments.final_at_once
+        self._taken: set[str] = set()
+        self._offers = True
 
     def look(self) -> None:
         """Offers what has been finished since the last look; one question to the file system if nothing has."""
-        segments = self._work.segments
-        while self._offers and segments and (self._folder / segments.file_name(self._next + 1)).exists():
-            self._offer(self._folder / segments.file_name(self._next))
+        while self._offers and self._local(self._next + 1).exists():
+            self._offer(self._next)
             self._next += 1
 
-    def _offer(self, path: Path) -> None:
-        work = self._work
+    def _offer(self, number: int) -> None:
         try:
-            name = self._names.sibling(
-                "SegmentObjectName", work.segment_template or "", work.segment_extension, self._next
-            )
-            file = segment_file(path, PurePosixPath(work.key).parent, name, self._place)
-            self._place.check(self._context.task, [file.key])
+            key = self._key(number)
+            self._place.check(self._context.task, [key])
         except (NamingError, InvalidInput):
             # The same check at the end says so, where it can be raised.
             self._offers = False
             return
-        if file.key in self._taken:
+        if key in self._taken:
             self._offers = False
             return
-        self._taken.add(file.key)
-        self._context.publish_early(file)
+        self._taken.add(key)
+        self._context.publish_early(segment_file(self._local(number), key, self._place))

@@ -78,9 +78,15 @@ class Transcode:
             composed = compose(template, source, prepared)
             effects = joined(composed.effects, drawn)
             work = plan(params, composed.template, source, names, effects, threads, composed.speech)
-        segments = SegmentStream(context, work, names, place, folder)
+        stream = _early(context, work, names, place, folder)
         complaints = await _run(
-            self._tools, path, work, folder, context.report_progress, segments.look, preparation.share
+            self._tools,
+            path,
+            work,
+            folder,
+            context.report_progress,
+            stream.look if stream else _nothing,
+            preparation.share,
         )
         produced = folder / work.output
         if not produced.is_file() or produced.stat().st_size == 0:
@@ -156,7 +162,7 @@ def _files(
     if work.segment_template is not None:
         base = PurePosixPath(work.key).parent
         relative = _relative_names(parts, work, names)
-        files = [segment_file(part, base, relative[part.name], place) for part in parts]
+        files = [segment_file(part, str(base / relative[part.name]), place) for part in parts]
         produced.write_text(hls.renamed(produced.read_text(), relative))
         order = UploadOrder.MANIFEST
     return [
@@ -165,14 +171,36 @@ def _files(
     ]
 
 
+def _early(
+    context: NodeContext, work: TranscodePlan, names: OutputNames, place: Place, folder: Path
+) -> SegmentStream | None:
+    """For segments that are as they will be while others are still encoded."""
+    segments = work.segments
+    if segments is None or not segments.final_at_once:
+        return None
+    base = PurePosixPath(work.key).parent
+
+    def key(number: int) -> str:
+        return str(base / _segment_name(work, names, number))
+
+    return SegmentStream(context, place, lambda number: folder / segments.file_name(number), key)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _segment_name(work: TranscodePlan, names: OutputNames, number: int) -> str:
+    return names.sibling("SegmentObjectName", work.segment_template or "", work.segment_extension, number)
+
+
 def _relative_names(parts: Sequence[Path], work: TranscodePlan, names: OutputNames) -> dict[str, str]:
-    template = work.segment_template or ""
     found: dict[str, str] = {}
     number = 0
     for part in parts:
         if part.name == INIT_NAME:
             found[part.name] = f"{PurePosixPath(work.key).stem}_init.mp4"
             continue
-        found[part.name] = names.sibling("SegmentObjectName", template, work.segment_extension, number)
+        found[part.name] = _segment_name(work, names, number)
         number += 1
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from PIL import Image
 
 from services.workers.media.ffmpeg import media_tools
 from services.workers.nodes.adaptive import AdaptiveStreaming
-from services.workers.nodes.base import NodeOutcome, UploadOrder
+from services.workers.nodes.base import NodeOutcome, OutputFile, UploadOrder
 from shared.model.failure import ErrCode, NodeError
+from tests.integration.media.conftest import BUNNY
 from tests.integration.media.context import FakeContext, task_for
 from tests.integration.media.streaming_validator import validate_dash, validate_hls
 
@@ -232,3 +234,33 @@ async def test_watermarks_are_on_every_rung_in_its_size(clips: Path, tmp_path: P
 
 def _like(pixel: Any, colour: tuple[int, int, int]) -> bool:
     return all(abs(own - wanted) < 40 for own, wanted in zip(pixel, colour, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["ts-segment", "mp4-mp4-segment"])
+async def test_finished_segments_of_all_rungs_are_offered_while_the_encode_goes_on(tmp_path: Path, kind: str) -> None:
+    outcome, early = await offered(tmp_path, kind)
+    assert len({file.path.name.split("_")[1] for file in early}) == (3 if kind == "mp4-mp4-segment" else 2)
+    assert set(early) < set(outcome.files)
+    assert all(file.path.read_bytes() == body for file, body in early.items()), "they were finished"
+
+
+@pytest.mark.parametrize("kind", ["ts-segment", "mp4-byterange"])
+async def test_segments_that_are_still_to_be_encrypted_or_in_one_file_are_not_offered(
+    tmp_path: Path, kind: str
+) -> None:
+    aes = {"Type": "SimpleAES", "SimpleAesDrm": {"Uri": "https://keys.example/1", "Key": KEY}}
+    _, early = await offered(tmp_path, kind, **({"DrmInfo": aes} if kind == "ts-segment" else {}))
+    assert early == {}
+
+
+async def offered(folder: Path, kind: str, **params: Any) -> tuple[NodeOutcome, dict[OutputFile, bytes]]:
+    """Encodes a clip of five seconds with one thread; what came out, and what was offered before."""
+    template = {"Format": "HLS", "SegmentType": kind, "StreamInfos": [rung(240, 300), rung(180, 200)]}
+    task = task_for(
+        "adaptive_streaming",
+        {"Definition": 100_500, **params},
+        templates={"adaptive_streaming:100500": template},
+    )
+    context = FakeContext(task, folder, BUNNY)
+    outcome = await AdaptiveStreaming(replace(media_tools(), threads=1)).execute(context)
+    return outcome, context.early
