@@ -63,18 +63,22 @@ class Catalogue(Generic[M]):
     def __init__(
         self, kind: TemplateKind, model: type[M], system: Mapping[int, M], change: Callable[[M, Doc], M] | None = None
     ) -> None:
-        """`change` makes a template with some members replaced, if that is more than taking the new members."""
+        """`change` makes a template with some members replaced, if that is more than taking the new ones."""
         self.kind = kind
         self.model = model
         self.system = system
         self._change = change
 
     def changed(self, template: M, changes: Doc) -> M:
-        """The template with the given members, in wire names, in the place of its own. Raises
-        pydantic.ValidationError."""
+        """The template with the given members, in wire names, in the place of its own; of a member that is an object
+        (the contract's `...ForUpdate`) too only the given ones. Raises pydantic.ValidationError."""
         if self._change is not None:
             return self._change(template, changes)
-        return self.model.model_validate(template.to_wire() | changes, by_alias=True, by_name=False)
+        members = template.to_wire()
+        for name, value in changes.items():
+            old = members.get(name)
+            members[name] = old | value if isinstance(old, dict) and isinstance(value, dict) else value
+        return self.model.model_validate(members, by_alias=True, by_name=False)
 
     def find(self, definition: int, own: OwnTemplates = NO_OWN, field: str = "Definition") -> M:
         """The complete template. Raises UnknownTemplate, and pydantic.ValidationError for one of the tenant's own that

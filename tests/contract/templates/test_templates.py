@@ -25,12 +25,13 @@ from tests.builders import a_pipeline
 
 ONE, OTHER = "1250000000", "1260000000"
 TRANSCODE, SNAPSHOT = TemplateKind.TRANSCODE, TemplateKind.SNAPSHOT_BY_TIME
+AAC = {"Codec": "aac", "Bitrate": 64, "SampleRate": 44100}
 SMALL: dict[str, Any] = {
     "Container": "mp4",
     "RemoveVideo": 0,
     "RemoveAudio": 0,
     "VideoTemplate": {"Codec": "h264", "Fps": 25, "Bitrate": 300, "Height": 240, "Vcrf": 30},
-    "AudioTemplate": {"Codec": "aac", "Bitrate": 64, "SampleRate": 44100},
+    "AudioTemplate": AAC,
 }
 
 
@@ -56,6 +57,51 @@ async def test_numbers_are_counted_by_tenant_and_kind_and_never_given_twice(temp
     assert (await templates.create(ONE, SNAPSHOT, {"Width": 320})).definition == FIRST_OWN
     await templates.delete(ONE, TRANSCODE, second.definition)
     assert (await templates.create(ONE, TRANSCODE, SMALL)).definition == FIRST_OWN + 2
+
+
+EVERY: dict[TemplateKind, tuple[dict[str, Any], dict[str, Any]]] = {
+    TRANSCODE: (SMALL, {"VideoTemplate": {"Height": 480}}),
+    TemplateKind.WATERMARK: (
+        {"Type": "text", "XPos": "5%", "TextTemplate": {"FontType": "arial.ttf", "FontSize": "20px",
+         "FontColor": "0xFFFFFF", "FontAlpha": 1}},
+        {"TextTemplate": {"FontSize": "30px"}},
+    ),
+    SNAPSHOT: ({"Width": 320}, {"Height": 240}),
+    TemplateKind.SAMPLE_SNAPSHOT: ({"SampleType": "Time", "SampleInterval": 5}, {"SampleInterval": 7}),
+    TemplateKind.IMAGE_SPRITE: (
+        {"SampleType": "Time", "SampleInterval": 5, "RowCount": 2, "ColumnCount": 3},
+        {"RowCount": 4},
+    ),
+    TemplateKind.ANIMATED_GRAPHICS: ({"Fps": 5, "Width": 320}, {"Format": "webp"}),
+    TemplateKind.ADAPTIVE_STREAMING: (
+        {
+            "Format": "HLS",
+            "StreamInfos": [{"Video": {"Codec": "h264", "Fps": 0, "Bitrate": 300, "Height": 240}, "Audio": AAC}],
+        },
+        {"DisableHigherVideoResolution": 1},
+    ),
+    TemplateKind.QUALITY_CONTROL: (
+        {"QualityControlItemSet": [{"Type": "Blur", "Switch": "ON"}]},
+        {"QualityControlItemSet": [{"Type": "Mosaic", "Switch": "ON"}]},
+    ),
+}  # fmt: skip
+"""Of each kind a create request and a change of it."""
+
+
+@pytest.mark.parametrize("kind", TemplateKind)
+async def test_every_kind_is_made_changed_and_found_by_a_node(templates: Templates, kind: TemplateKind) -> None:
+    request, change = EVERY[kind]
+    made = await templates.create(ONE, kind, request | {"Name": "mine"})
+    number = {"Definition": made.definition}
+    before = CATALOGUES[kind].find(made.definition, await templates.named_in(ONE, [number]))
+    changed = await templates.modify(ONE, kind, made.definition, change)
+    after = CATALOGUES[kind].find(made.definition, await templates.named_in(ONE, [number]))
+    assert before != after
+    assert after.to_wire() == changed.body
+    for name, value in change.items():
+        found = changed.body[name]
+        assert (found.items() >= value.items()) if isinstance(value, dict) else found
+    assert changed.name == "mine"
 
 
 async def test_templates_made_at_once_have_numbers_of_their_own(templates: Templates) -> None:
