@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from services.workers.media import dash, ffmpeg, hls
+from services.workers.media import dash, hls
 from services.workers.media.ffmpeg import MediaTools
 from services.workers.media.hls_files import files_beside
 from services.workers.media.probe import probe_output
@@ -20,8 +19,8 @@ from services.workers.nodes.base import NodeContext, NodeOutcome
 from services.workers.nodes.early_segments import SegmentStream
 from services.workers.nodes.errors import as_invalid_input
 from services.workers.nodes.marks import prepare
+from services.workers.nodes.passes import run_passes
 from services.workers.nodes.place import Place, names_of, read_source
-from services.workers.nodes.transcode import FIRST_PASS_SHARE
 from shared.model.failure import InternalError, InvalidInput, SourceFileError
 from shared.model.task import Lane
 from shared.mps.adaptive import AdaptiveDynamicStreamingTaskInput
@@ -62,10 +61,16 @@ class AdaptiveStreaming:
             work = plan(params, ladder, source, names, threads=self._tools.threads, overlays=overlays)
         place.check(task, work.keys)
 
-        streams = [] if params.drm_info else _early(context, work, names, place, folder)
-        complaints = await _run(self._tools, path, work, folder, context.report_progress, streams)
+        encryption = params.drm_info.aes if params.drm_info else None
+        streams = [] if encryption else _early(context, work, names, place, folder)
+
+        def look() -> None:
+            for stream in streams:
+                stream.look()
+
+        complaints = await run_passes(self._tools, path, work, folder, context.report_progress, look)
         made = await _read_back(work, folder, source, complaints)
-        packer = Packer(work, names, place, source, params.drm_info.aes if params.drm_info else None)
+        packer = Packer(work, names, place, source, encryption)
         with as_invalid_input():
             files = await asyncio.to_thread(packer.pack, made)
         place.check(task, [file.key for file in files])
@@ -124,31 +129,6 @@ def _early(
         )
 
     return [stream(position, made) for position, made in enumerate(work.streams)]
-
-
-async def _run(
-    tools: MediaTools,
-    path: Path,
-    work: AdaptivePlan,
-    folder: Path,
-    report: Callable[[float], None],
-    streams: Sequence[SegmentStream],
-) -> str:
-    """Both passes or the one; returns what ffmpeg complained about. `streams` look when the output has grown."""
-    opened = [*ffmpeg.source(path, *work.before), *work.inputs]
-    done = 0.0
-
-    def on_time(written_s: float) -> None:
-        if work.expected_s:
-            share = min(written_s / work.expected_s, 1.0)
-            report(100 * (done + share * (FIRST_PASS_SHARE if work.first_pass and not done else 1 - done)))
-        for stream in streams:
-            stream.look()
-
-    if work.first_pass:
-        await ffmpeg.call(tools, [*opened, *work.first_pass], folder, on_time)
-        done = FIRST_PASS_SHARE
-    return await ffmpeg.call(tools, [*opened, *work.after], folder, on_time)
 
 
 async def _read_back(work: AdaptivePlan, folder: Path, source: MediaMetaData, complaints: str) -> list[Made]:

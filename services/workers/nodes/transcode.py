@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from services.workers.media import ffmpeg, hls
+from services.workers.media import hls
 from services.workers.media.compose import compose
 from services.workers.media.effects import joined
 from services.workers.media.ffmpeg import MediaTools
@@ -19,6 +19,7 @@ from services.workers.nodes.base import NodeContext, NodeOutcome, OutputFile, Up
 from services.workers.nodes.drawing import drawing
 from services.workers.nodes.early_segments import SegmentStream, segment_file
 from services.workers.nodes.errors import as_invalid_input
+from services.workers.nodes.passes import nothing, run_passes
 from services.workers.nodes.place import Place, md5_of, names_of, read_source
 from services.workers.nodes.transcode_plan import TranscodePlan as TranscodePlan
 from services.workers.nodes.transcode_plan import cut
@@ -31,11 +32,6 @@ from shared.mps.media import MediaTranscodeItem
 from shared.mps.naming import OutputNames
 from shared.mps.presets import resolve
 from shared.mps.transcode import TranscodeTaskInput
-
-FAR_TOO_LONG, FAR_TOO_LONG_S = 2, 600
-"""An output that lasts so many times what was expected and so many seconds more is the work of a trick."""
-FIRST_PASS_SHARE = 0.35
-"""Of the progress; the first pass is quicker."""
 
 
 class Transcode:
@@ -79,13 +75,13 @@ class Transcode:
             effects = joined(composed.effects, drawn)
             work = plan(params, composed.template, source, names, effects, threads, composed.speech)
         stream = _early(context, work, names, place, folder)
-        complaints = await _run(
+        complaints = await run_passes(
             self._tools,
             path,
             work,
             folder,
             context.report_progress,
-            stream.look if stream else _nothing,
+            stream.look if stream else nothing,
             preparation.share,
         )
         produced = folder / work.output
@@ -123,36 +119,6 @@ class Transcode:
         )
 
 
-async def _run(
-    tools: MediaTools,
-    path: Path,
-    work: TranscodePlan,
-    folder: Path,
-    report: Callable[[float], None],
-    on_written: Callable[[], None],
-    before: float = 0.0,
-) -> str:
-    """Both passes or the one; returns what ffmpeg complained about. `on_written` is told when the output has grown,
-    `before` is the share of the progress that is made already."""
-    opened = [*ffmpeg.source(path, *work.before), *work.inputs]
-    done = 0.0
-
-    def on_time(written_s: float) -> None:
-        if work.expected_s:
-            if written_s > FAR_TOO_LONG * work.expected_s + FAR_TOO_LONG_S:
-                # Frames are repeated across a gap, however wide: a packet may claim to be shown in a hundred years.
-                raise SourceFileError(f"the timestamps of the source jump: it should last {work.expected_s:.1f} s")
-            share = min(written_s / work.expected_s, 1.0)
-            here = done + share * (FIRST_PASS_SHARE if work.first_pass and not done else 1 - done)
-            report(100 * (before + (1 - before) * here))
-        on_written()
-
-    if work.first_pass:
-        await ffmpeg.call(tools, [*opened, *work.first_pass], folder, on_time)
-        done = FIRST_PASS_SHARE
-    return await ffmpeg.call(tools, [*opened, *work.after], folder, on_time)
-
-
 def _files(
     produced: Path, parts: Sequence[Path], work: TranscodePlan, names: OutputNames, place: Place
 ) -> list[OutputFile]:
@@ -184,10 +150,6 @@ def _early(
         return str(base / _segment_name(work, names, number))
 
     return SegmentStream(context, place, lambda number: folder / segments.file_name(number), key)
-
-
-def _nothing() -> None:
-    pass
 
 
 def _segment_name(work: TranscodePlan, names: OutputNames, number: int) -> str:
