@@ -11,7 +11,7 @@ from services.workers.media.brightness import Brightness
 from services.workers.media.effects import Effects, joined
 from services.workers.media.enhance_picture import enhanced_template, picture_effects
 from services.workers.media.enhance_sound import sound_effects
-from services.workers.media.loudness import Loudness
+from services.workers.media.loudness import Levelling
 from services.workers.media.speech import RawSound
 from shared.mps.media import MediaMetaData
 from shared.mps.transcode import RawTranscodeParameter
@@ -23,7 +23,7 @@ class Prepared:
 
     brightness: Brightness | None = None
     speech: RawSound | None = None
-    loudness: Loudness | None = None
+    level: Levelling | None = None
 
 
 NOTHING_PREPARED = Prepared()
@@ -49,5 +49,5 @@ def compose(template: RawTranscodeParameter, source: MediaMetaData, prepared: Pr
     if wanted.picture and source.video and changed.video_template:
         parts.append(picture_effects(wanted.picture, changed.video_template, source, prepared.brightness))
     if wanted.sound and source.audio:
-        parts.append(sound_effects(wanted.sound, prepared.loudness, denoised=prepared.speech is not None))
+        parts.append(sound_effects(wanted.sound, prepared.level, denoised=prepared.speech is not None))
     return Composed(changed, joined(*parts), prepared.speech)

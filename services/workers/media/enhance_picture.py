@@ -156,7 +156,11 @@ def _interpolated(numerator: int, denominator: int, *, deep: bool) -> str:
     """Frames made from the motion between frames; of more than 8 bits, which that filter does not take, blended."""
     if deep:
         return f"framerate=fps={numerator}/{denominator}:interp_start=0:interp_end=255"
-    return f"minterpolate=fps={numerator}/{denominator}:mi_mode=mci:mc_mode=aobmc:me_mode=bidir"
+    # It needs two frames behind the one that it is at, and would drop the last two.
+    return (
+        "tpad=stop=2:stop_mode=clone,"
+        f"minterpolate=fps={numerator}/{denominator}:mi_mode=mci:mc_mode=aobmc:me_mode=bidir"
+    )
 
 
 def _clearer(wanted: VideoEnhanceConfig) -> tuple[str, ...]:

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from services.workers.media import brightness, ffmpeg, loudness
+from services.workers.media import brightness, ffmpeg
 from services.workers.media.brightness import Brightness
 from services.workers.media.compose import Prepared
 from services.workers.media.enhance_picture import needs_brightness
 from services.workers.media.enhance_sound import sound_effects, wants_denoise, wants_loudness
 from services.workers.media.ffmpeg import MediaTools
-from services.workers.media.loudness import Loudness
+from services.workers.media.loudness import MEASURE, Levelling, Loudness, corrected, levelling, loudness_of
 from services.workers.media.sound import GAPS, LAYOUTS, sound_filters
 from services.workers.media.speech import RawSound, SpeechModel, cleaned, speech_model
 from services.workers.nodes.transcode_plan import Cut
@@ -57,15 +57,7 @@ class Preparation:
         speech = None
         if self._model is not None:
             speech = await self._speech(tools, self._model, opened, cut, folder, report)
-        level = None
-        if self._measures_loudness:
-            done = self.share - LOUDNESS_SHARE
-
-            def on_time(written_s: float) -> None:
-                if cut.expected_s:
-                    report(done + LOUDNESS_SHARE * min(written_s / cut.expected_s, 1.0))
-
-            level = await self._loudness(tools, speech.arguments if speech else opened, cut, folder, on_time, speech)
+        level = await self._level(tools, speech, opened, cut, folder, report) if self._measures_loudness else None
         return Prepared(bright, speech, level)
 
     @property
@@ -97,22 +89,42 @@ class Preparation:
             lambda share: report(SPEECH_SHARE * min(share, 1.0)),
         )
 
-    async def _loudness(
+    async def _level(
         self,
         tools: MediaTools,
+        speech: RawSound | None,
         opened: list[str],
         cut: Cut,
         folder: Path,
-        on_time: Callable[[float], None],
-        speech: RawSound | None,
-    ) -> Loudness:
+        report: Callable[[float], None],
+    ) -> Levelling:
+        done, part = self.share - LOUDNESS_SHARE, LOUDNESS_SHARE / 2
+
+        async def measured(level: Levelling | None, before: float) -> Loudness:
+            def on_time(written_s: float) -> None:
+                if cut.expected_s:
+                    report(before + part * min(written_s / cut.expected_s, 1.0))
+
+            arguments = self._measuring(cut, level, denoised=speech is not None)
+            log = await ffmpeg.call(
+                tools, [*(speech.arguments if speech else opened), *arguments], folder, on_time, log_level="info"
+            )
+            return loudness_of(log)
+
+        first = levelling(await measured(None, done))
+        return corrected(first, await measured(first, done + part)) if first.limited else first
+
+    def _measuring(self, cut: Cut, level: Levelling | None, *, denoised: bool) -> list[str]:
+        """The sound as it will be, up to `level`, into the measure and nowhere else."""
         assert self._sound is not None
         assert self._template.audio_template is not None
-        effects = sound_effects(self._sound, denoised=speech is not None)
-        filters = [*sound_filters(self._template.audio_template, self._audio, effects), loudness.MEASURE]
-        measuring = ["-vn", "-map", "0:a:0", "-af", ",".join(filters), *cut.length, "-f", "null", "-"]
-        log = await ffmpeg.call(tools, [*opened, *measuring], folder, on_time, log_level="info")
-        return loudness.loudness_of(log)
+        effects = sound_effects(self._sound, level, denoised=denoised)
+        filters = sound_filters(self._template.audio_template, self._audio, effects)
+        if cut.length_s and not cut.raw_times:
+            # Output options cut behind the filters only, and what follows may be much louder.
+            filters.append(f"atrim=end={cut.length_s:.3f}")
+        filters.append(MEASURE)
+        return ["-vn", "-map", "0:a:0", "-af", ",".join(filters), *cut.length, "-f", "null", "-"]
 
     @property
     def _audio(self) -> MediaAudioStreamItem:

@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from services.workers.media.ffmpeg import media_tools
@@ -154,3 +155,69 @@ async def test_nearer_to_the_original_than_without(
     with_it = picture(await enhanced(source, tmp_path, enhance), original)
     assert with_it.psnr > without.psnr + gain_db
     assert with_it.ssim > without.ssim
+
+
+async def test_a_picture_that_is_light_stays_as_it_is(films: Path, tmp_path: Path) -> None:
+    made = await enhanced(films / "clean.mkv", tmp_path, {"LowLightEnhance": {}})
+    assert picture(made, films / "clean.mkv").psnr > 40
+
+
+@pytest.mark.parametrize(("kind", "source", "gain_db"), [("hq", "half", 0.2), ("lq", "half_noisy", 1.0)])
+async def test_super_resolution_doubles_and_is_nearer_than_plain_scaling(
+    films: Path, tmp_path: Path, kind: str, source: str, gain_db: float
+) -> None:
+    (tmp_path / "with").mkdir()
+    (tmp_path / "without").mkdir()
+    path = films / f"{source}.mkv"
+    made = await enhanced(path, tmp_path / "with", {"SuperResolution": {"Type": kind}})
+    plain = await enhanced(path, tmp_path / "without", Width=640, Height=360)
+    original = films / "large.mkv"
+    assert (await probe(made)).shown_size == (640, 360)
+    assert picture(made, original).psnr > picture(plain, original).psnr + gain_db
+    assert picture(made, original).ssim > picture(plain, original).ssim
+
+
+@pytest.mark.parametrize("enhance", [{"FrameRate": {"Fps": 50}}, {"FrameRateWithDen": {"FpsNum": 100, "FpsDen": 2}}])
+async def test_frames_between_frames_follow_the_motion(films: Path, tmp_path: Path, enhance: dict[str, Any]) -> None:
+    made = await enhanced(films / "pan.mkv", tmp_path, enhance)
+    repeated = films / "repeated.mkv"
+    make("-i", str(films / "pan.mkv"), "-vf", "fps=50", *LOSSLESS, str(repeated))
+    data = await probe(made)
+    assert data.frame_rate == 50
+    assert data.duration == pytest.approx(0.8, abs=0.025)
+    assert picture(made, films / "pan50.mkv").psnr > picture(repeated, films / "pan50.mkv").psnr + 4
+
+
+async def test_a_source_with_as_many_frames_keeps_its_own(films: Path, tmp_path: Path) -> None:
+    made = await enhanced(films / "pan50.mkv", tmp_path, {"FrameRate": {"Fps": 30}})
+    assert (await probe(made)).frame_rate == 50
+    assert picture(made, films / "pan50.mkv").psnr > 40
+
+
+async def test_interlaced_pictures_are_made_whole_without_being_asked(films: Path, tmp_path: Path) -> None:
+    assert (await probed(films / "interlaced.mkv")).facts.interlaced  # type: ignore[union-attr]
+    made = await enhanced(films / "interlaced.mkv", tmp_path)
+    original = films / "pan.mkv"
+    assert picture(made, original).psnr > picture(films / "interlaced.mkv", original).psnr + 3
+
+
+@pytest.mark.parametrize(
+    "enhance",
+    [
+        {"Denoise": {"Type": "strong"}, "ScratchRepair": {"Intensity": 0.5}, "ColorEnhance": {"Type": "strong"}},
+        {"ArtifactRepair": {"Type": "strong"}, "LowLightEnhance": {}},
+        {"ImageQualityEnhance": {}, "SuperResolution": {"Type": "hq"}, "FrameRate": {"Fps": 50}},
+    ],
+)
+async def test_ten_bits_stay_ten_bits(films: Path, tmp_path: Path, enhance: dict[str, Any]) -> None:
+    ramp = "geq=lum='64+X*2+mod(N,3)':cb=512:cr=512"
+    source = films / "ramp.mkv"
+    grey = "color=gray:size=320x180:rate=25:duration=0.4,format=yuv420p10le"
+    make("-f", "lavfi", "-i", f"{grey},{ramp}", *LOSSLESS, str(source))
+    made = await enhanced(source, tmp_path, enhance, Codec="h265", BitDepth=10)
+    with av.open(str(made)) as container:
+        frame = list(container.decode(video=0))[4]
+        assert frame.format.name == "yuv420p10le"
+        luma = bytes(frame.planes[0])
+    row = memoryview(luma).cast("H")[: frame.width]
+    assert len(set(row)) > 256
