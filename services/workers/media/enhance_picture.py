@@ -10,6 +10,7 @@ import math
 
 from services.workers.media.brightness import Brightness
 from services.workers.media.effects import Effects
+from services.workers.media.ffmpeg import SIGN_OF_LIFE
 from services.workers.media.geometry import MAX_SIDE, geometry
 from services.workers.media.hdr import to_hdr
 from shared.model.failure import InvalidInput
@@ -159,7 +160,7 @@ def _interpolated(numerator: int, denominator: int, *, deep: bool) -> str:
     # It needs two frames behind the one that it is at, and would drop the last two.
     return (
         "tpad=stop=2:stop_mode=clone,"
-        f"minterpolate=fps={numerator}/{denominator}:mi_mode=mci:mc_mode=aobmc:me_mode=bidir"
+        f"minterpolate=fps={numerator}/{denominator}:mi_mode=mci:mc_mode=aobmc:me_mode=bidir,{SIGN_OF_LIFE}"
     )
 
 

@@ -22,6 +22,14 @@ FORMATS = (
 MAX_PIXELS = 16384 * 8192
 """Per frame, of what is decoded: 16K. A bigger picture is a decompression bomb."""
 
+SIGN_OF_LIFE = (
+    "metadata=mode=add:key=reelway:value=1,metadata=mode=print:key=reelway:file='pipe\\:1':direct=1,"
+    "metadata=mode=delete:key=reelway"
+)
+"""Behind a slow filter: says that a frame came out of it. Encoders keep dozens of frames before they write the first,
+and those of a large picture may take longer than a stall."""
+_FRAME = re.compile(r"frame:\d")
+
 _NOT_OURS = ("Error while filtering", "Conversion failed", "Error submitting", "Terminating thread", "Nothing was")
 _DISK = re.compile(r"No space left on device|Disk quota exceeded", re.I)
 _MEMORY = re.compile(r"Cannot allocate memory|Out of memory|malloc of size", re.I)
@@ -122,6 +130,8 @@ class _Progress:
         self._seen: dict[str, int] = {}
 
     def line(self, text: str) -> bool:
+        if _FRAME.match(text):
+            return True
         name, _, value = text.partition("=")
         if name == "progress":
             return value == "end"
