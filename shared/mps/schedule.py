@@ -115,12 +115,14 @@ class DescribeSchedulesRequest(MpsModel):
 
 
 class ProcessMediaRequest(MpsModel):
-    """ProcessMedia; the members for work without a schedule are refused by name until they exist."""
+    """ProcessMedia; `activities` go before `schedule_id`. Other members for work without a schedule are refused by name
+    until they exist."""
 
     input_info: MediaInputInfo
     output_storage: TaskOutputStorage | None = None
     output_dir: str | None = None
     schedule_id: int | None = None
+    activities: list[Activity] | None = None
     task_notify_config: TaskNotifyConfig | None = None
     tasks_priority: int | None = None
     session_id: str | None = None

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from shared.errors import ReelwayError
-from shared.model.pipeline import Pipeline
+from shared.model.pipeline import Node, Pipeline
 from shared.model.template import (
     FIRST_OWN,
     Template,
@@ -275,13 +275,17 @@ class Templates:
 
 def bind(pipeline: Pipeline, own: OwnTemplates) -> Pipeline:
     """The pipeline with each node's templates in it."""
+    return pipeline.with_changes(nodes=bind_nodes(pipeline.nodes, own))
+
+
+def bind_nodes(nodes: Iterable[Node], own: OwnTemplates) -> tuple[Node, ...]:
+    """The nodes, each with the templates that it names in it."""
 
     def templates(params: Doc) -> dict[str, Any]:
         numbers = set(own_definitions(params))
         return {key: dict(body) for key, body in own.items() if int(key.rpartition(":")[2]) in numbers}
 
-    nodes = tuple(node.model_copy(update={"templates": templates(node.params)}) for node in pipeline.nodes)
-    return pipeline.with_changes(nodes=nodes)
+    return tuple(node.model_copy(update={"templates": templates(node.params)}) for node in nodes)
 
 
 def _split(request: Doc) -> tuple[Doc, Doc]:

@@ -18,7 +18,6 @@ from services.api.domain.tasks import (
     TaskListing,
     Wish,
     no_such_task,
-    notification_for,
     output_target,
     read_task_listing,
     read_wish,
@@ -27,9 +26,10 @@ from services.api.domain.tasks import (
     session_error,
     session_taken,
 )
-from services.api.versions import keep_version
+from services.api.work import given, scheduled
 from shared import ids
 from shared.metrics import RUNS_STARTED
+from shared.model.pipeline import OutputPlace
 from shared.model.run import CommandKind, Run, new_run
 from shared.model.task import Task
 from shared.mps.render import schedule_task
@@ -40,31 +40,32 @@ from shared.mps.schedule import (
     ProcessMediaRequest,
 )
 from shared.ports.state import DuplicateKey, Order
-from shared.state.templates import Templates
 
 
 async def process_media(request: ProcessMediaRequest, context: Context) -> dict[str, Any]:
-    """Starts a run of a schedule on one object; the schedule need not be enabled."""
+    """Starts a run on one object: of the activities in the request, else of a schedule, which need not be enabled."""
     records, objects = context.deps.records, context.deps.objects
     place = read_input(request.input_info, context.tenant)
     wish = read_wish(request, tenant=context.tenant, region=place.region)
-    pipeline = await own_pipeline(schedule_id(request.schedule_id), context)
-    await check_buckets(objects, wish.buckets)
+    if request.activities:
+        work = await given(request.activities, place, output_target(wish.output, OutputPlace(), place), context)
+    else:
+        work = await scheduled(await own_pipeline(schedule_id(request.schedule_id), context), context)
+    await check_buckets(objects, (*wish.buckets, *work.buckets))
     source = await find_input(objects, place)
-    await keep_version(records, pipeline)
-    [bound] = await Templates(records).bound([pipeline])
     run = new_run(
         run_id=await _new_run_id(wish, context),
         tenant=context.tenant,
-        pipeline_id=pipeline.id,
-        pipeline_name=pipeline.name,
-        definition=pipeline.definition,
-        nodes=bound.nodes,
+        pipeline_id=work.pipeline_id,
+        pipeline_name=work.pipeline_name,
+        definition=work.definition,
+        nodes=work.nodes,
         source=source,
-        target=output_target(wish.output, pipeline.output, place),
+        target=output_target(wish.output, work.output, place),
         now=await records.now(),
         input_type=place.type,
-        notification=notification_for(wish, pipeline),
+        # The request's own goes before the schedule's.
+        notification=wish.notification or work.notification,
         priority=wish.priority,
         session_id=wish.session_id,
         session_context=wish.session_context,

@@ -15,7 +15,6 @@ M = TypeVar("M", bound=MpsModel)
 
 _NOT_YET = frozenset(
     {
-        "Activities",
         "AiAnalysisTask",
         "AiContentReviewTask",
         "AiQualityControlTask",

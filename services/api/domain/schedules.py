@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from services.api.domain.notification import read_notification
 from services.api.domain.outputs import check_outputs
 from services.api.domain.parsing import parse
 from services.api.domain.storage import BucketUse, read_output, read_trigger_place
-from shared.model.pipeline import Pipeline, PipelineStatus, UploadTrigger
+from shared.model.pipeline import Node, Pipeline, PipelineStatus, UploadTrigger
 from shared.mps.presets import NO_OWN, OwnTemplates
 from shared.mps.schedule import (
     CreateScheduleRequest,
@@ -22,7 +23,7 @@ from shared.mps.schedule import (
     WorkflowTrigger,
 )
 from shared.ports.state import Filter
-from shared.state.templates import bind
+from shared.state.templates import bind_nodes
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
@@ -67,10 +68,17 @@ def read_schedule(
         updated_at=now,
         as_given={member: given[member] for member in _ECHOED if given.get(member)},
     )
-    if len(bind(pipeline, own).model_dump_json()) > MAX_BYTES:
-        raise ApiError("RequestSizeLimitExceeded", f"the schedule and its templates take more than {MAX_BYTES} bytes")
+    check_size(bind_nodes(pipeline.nodes, own))
     check_outputs(graph.parameters, output.bucket or trigger.bucket, output.dir, own)
     return Draft(pipeline, (watched, *written, *graph.buckets))
+
+
+def check_size(nodes: Sequence[Node]) -> None:
+    """Raises ApiError if the graph, with the templates of its own that it names, is larger than MAX_BYTES."""
+    if sum(len(node.model_dump_json()) for node in nodes) > MAX_BYTES:
+        raise ApiError(
+            "RequestSizeLimitExceeded", f"the activities and their templates take more than {MAX_BYTES} bytes"
+        )
 
 
 def read_changes(

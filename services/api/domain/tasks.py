@@ -17,7 +17,7 @@ from services.api.domain.notification import read_notification
 from services.api.domain.schedules import read_limit
 from services.api.domain.storage import S3, BucketUse, InputPlace, read_output
 from shared.model.base import instant_text
-from shared.model.pipeline import Notification, OutputPlace, Pipeline
+from shared.model.pipeline import Notification, OutputPlace
 from shared.model.run import Run, RunState
 from shared.model.task import OutputTarget
 from shared.mps.kinds import BY_KIND
@@ -100,11 +100,6 @@ def session_taken(last: Run | None, now: datetime) -> bool:
 def session_error(session_id: str) -> ApiError:
     """The refusal of a SessionId that was used within the window."""
     return invalid("SessionId", f"{session_id!r} was used within the last {SESSION_WINDOW.days} days", "SessionId")
-
-
-def notification_for(wish: Wish, pipeline: Pipeline) -> Notification | None:
-    """ProcessMedia's notification replaces the schedule's."""
-    return wish.notification or pipeline.notification
 
 
 def no_such_task(task_id: str) -> ApiError:

@@ -155,7 +155,16 @@ REFUSED = {
     ),
     "notify": ({"TaskNotifyConfig": {"NotifyType": "SCF"}}, VALUE, "TaskNotifyConfig.NotifyType"),
     "task without a schedule": ({"MediaProcessTask": {}}, VALUE, "MediaProcessTask: not supported by this version"),
-    "inline graph": ({"Activities": []}, VALUE, "Activities: not supported by this version"),
+    "inline graph with a gap": (
+        {"Activities": [{"ActivityType": "input", "ReardriveIndex": [7]}, {"ActivityType": "output"}]},
+        VALUE,
+        "Activities[0]",
+    ),
+    "inline graph with an odd node": (
+        {"Activities": [{"ActivityType": "input", "ReardriveIndex": [1]}, {"ActivityType": "action-x"}]},
+        f"{VALUE}.Type",
+        "Activities[1].ActivityType",
+    ),
 }
 
 
@@ -167,6 +176,32 @@ async def test_refused_tasks(stand, number, case):
     assert (error.code, part in error.message) == (code, True), error.message
     assert await stand.records.runs.count({}) == 0
     assert stand.publisher.sent == []
+
+
+def inline(definition=100010):
+    node = {"ActivityType": "action-trans", "ReardriveIndex": [2]}
+    node["ActivityPara"] = {"TranscodeTask": {"Definition": definition}}
+    return [{"ActivityType": "input", "ReardriveIndex": [1]}, node, {"ActivityType": "output"}]
+
+
+async def test_activities_of_the_request_go_before_the_schedule(stand, number):
+    run = await process(stand, number, Activities=inline(), TaskNotifyConfig={"QueueName": "own"})
+    assert [node.kind for node in run.nodes] == ["input", "transcode", "output"]
+    assert (run.pipeline_id, run.pipeline_name, run.definition) == ("inline", "", 0)
+    assert run.target == OutputTarget(bucket=BUCKET, region=REGION, dir=f"/{KEY.rpartition('/')[0]}/")
+    assert run.notification.target == "own"
+    detail = await stand.call("DescribeTaskDetail", {"TaskId": run.id})
+    assert (detail.TaskType, detail.Status) == ("ScheduleTask", "WAITING")
+
+
+async def test_activities_of_the_request_take_templates_of_the_caller_along(stand, number):
+    video = {"Codec": "h264", "Fps": 25, "Bitrate": 500, "Height": 360}
+    audio = {"Codec": "aac", "Bitrate": 64, "SampleRate": 44100}
+    wanted = {"Container": "mp4", "VideoTemplate": video, "AudioTemplate": audio}
+    made = await stand.call("CreateTranscodeTemplate", wanted)
+    run = await process(stand, None, Activities=inline(made.Definition))
+    [template] = run.nodes[1].templates.values()
+    assert template["VideoTemplate"]["Height"] == 360
 
 
 async def test_schedule_of_another_tenant_cannot_be_run(stand, number):
