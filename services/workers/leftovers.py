@@ -9,6 +9,7 @@ import structlog
 
 from shared.concurrency import a_few_at_once
 from shared.errors import ReelwayError
+from shared.model.kinds import retry_policy
 from shared.model.task import Task, TaskState
 from shared.model.upload import RUN_METADATA
 from shared.ports.objects import ObjectNotFound, ObjectStore
@@ -40,13 +41,28 @@ class Leftovers:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 stored = await self._records.tasks.get(task.id)
-                if stored is None or stored.fence != task.fence or not _for_good(stored):
+                if stored is None or stored.fence != task.fence or not await self._for_good(stored):
                     return
                 etags = {**({} if first else await self._registered(task)), **written}
                 removals = (self._remove(task, bucket, key, etag) for (bucket, key), etag in etags.items())
                 await a_few_at_once(removals, AT_ONCE)
         except (TimeoutError, ReelwayError) as error:
             log.warning("outputs of an ended task are left", task=task.id, objects=len(written), error=str(error))
+
+    async def _for_good(self, task: Task) -> bool:
+        """Whether no other attempt of this node follows."""
+        if task.state is TaskState.CANCELLED:
+            return True
+        if task.state is not TaskState.FAILED or task.failure is None:
+            return False
+        if not task.failure.retryable:
+            return True
+        run = await self._records.runs.get(task.run_id)
+        if run is None:
+            return False
+        policy = retry_policy(task.kind, run.nodes[task.node].retry)
+        tries = task.attempt - run.node_runs[task.node].fresh_at
+        return tries >= policy.max_attempts or not policy.allows(task.failure.code.value)
 
     async def _registered(self, task: Task) -> dict[tuple[str, str], str | None]:
         """The places that attempts of this node have put their names to; the etag is None if nobody came to confirm."""
@@ -60,9 +76,3 @@ class Leftovers:
             return
         if lies.metadata.get(RUN_METADATA) == task.run_id and etag in (None, lies.etag):
             await self._objects.delete(bucket, key)
-
-
-def _for_good(task: Task) -> bool:
-    """Whether no other attempt of this node follows."""
-    failed = task.state is TaskState.FAILED and task.failure is not None and not task.failure.retryable
-    return failed or task.state is TaskState.CANCELLED

@@ -10,11 +10,12 @@ import pytest
 from services.workers import patience as patience_module
 from services.workers.nodes.base import NodeContext, NodeOutcome, OutputFile, UploadOrder
 from shared.model.failure import ErrCode, InternalError, SourceFileError
+from shared.model.pipeline import Node, RetryRule
 from shared.model.task import Task, TaskState
 from shared.model.upload import RUN_METADATA, OutputRecord, output_id
 from shared.ports.objects import ObjectAccessDenied
 from shared.state.task_queue import Holder
-from tests.builders import BUCKET, a_media, a_task
+from tests.builders import BUCKET, a_graph, a_media, a_run, a_task
 from tests.eventually import eventually
 from tests.unit.workers.kinds import Bench, an_output
 
@@ -188,6 +189,21 @@ async def test_last_attempt_removes_what_the_earlier_ones_left(bench: Bench) -> 
     bench.kind.behaviour = failing
     await ended(node.begin(await bench.claimed(a_task(attempt=2))))
     assert node.lying() == []
+
+
+@pytest.mark.parametrize(("attempt", "left"), [(1, ["0.ts", "1.ts"]), (2, [])])
+async def test_attempt_after_which_none_follows_removes_what_it_wrote(
+    bench: Bench, attempt: int, left: list[str]
+) -> None:
+    rule = RetryRule(max_attempts=2)
+    await bench.records.runs.insert(a_run(a_graph([[1], [2], []], n1=Node(kind="noop", retry=rule))))
+    node = Streaming(bench)
+    running = node.begin(await bench.claimed(a_task(attempt=attempt)))
+    await eventually(lambda: node.lying() == ["0.ts", "1.ts"])
+    node.error = InternalError("the encoder died")
+    node.go_on.set()
+    await ended(running)
+    assert node.lying() == left
 
 
 async def test_cancelling_the_task_removes_what_was_written(bench: Bench) -> None:
