@@ -10,8 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from shared.mps.base import MpsModel
 from shared.mps.image_task import MAX_PICTURES, ImageSize, NumberedImageTaskInput
-from shared.mps.not_yet import NotYet
 from shared.mps.storage import TaskOutputStorage
+from shared.mps.watermark import WatermarkSet
 
 BY_TIME_PATH = "{inputName}_snapshotByTimeOffset_{definition}_{number}.{format}"
 SAMPLED_PATH = "{inputName}_sampleSnapshot_{definition}_{number}.{format}"
@@ -84,7 +84,15 @@ class TimeOffset(MpsModel):
 class _SnapshotTaskInput(NumberedImageTaskInput):
     """What both kinds have."""
 
-    watermark_set: NotYet = None
+    watermark_set: WatermarkSet | None = None
+
+    def _echo(self, storage: TaskOutputStorage, path: str) -> dict[str, Any]:
+        return self.to_wire() | {
+            "WatermarkSet": [mark.echo() for mark in self.watermark_set or ()],
+            "OutputStorage": storage.to_wire(),
+            "OutputObjectPath": path,
+            "ObjectNumberFormat": self.numbers.to_wire(),
+        }
 
 
 class SnapshotByTimeOffsetTaskInput(_SnapshotTaskInput):
@@ -122,14 +130,8 @@ class SnapshotByTimeOffsetTaskInput(_SnapshotTaskInput):
 
     def echo(self, storage: TaskOutputStorage, path: str) -> dict[str, Any]:
         """`Input` of the result: defaults filled in, path rendered."""
-        return self.to_wire() | {
-            "ExtTimeOffsetSet": self.ext_time_offset_set or [],
-            "TimeOffsetSet": self.time_offset_set or [],
-            "WatermarkSet": [],
-            "OutputStorage": storage.to_wire(),
-            "OutputObjectPath": path,
-            "ObjectNumberFormat": self.numbers.to_wire(),
-        }
+        times = {"ExtTimeOffsetSet": self.ext_time_offset_set or [], "TimeOffsetSet": self.time_offset_set or []}
+        return self._echo(storage, path) | times
 
 
 class SampleSnapshotTaskInput(_SnapshotTaskInput):
@@ -137,9 +139,4 @@ class SampleSnapshotTaskInput(_SnapshotTaskInput):
 
     def echo(self, storage: TaskOutputStorage, path: str) -> dict[str, Any]:
         """`Input` of the result: defaults filled in, path rendered."""
-        return self.to_wire() | {
-            "WatermarkSet": [],
-            "OutputStorage": storage.to_wire(),
-            "OutputObjectPath": path,
-            "ObjectNumberFormat": self.numbers.to_wire(),
-        }
+        return self._echo(storage, path)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +71,28 @@ class Shown:
     own: dict[str, Any] = field(default_factory=dict)
     source: str = "bunny.mp4"
     choose: Choose = pictures
+    templates: dict[str, Any] = field(default_factory=dict)
 
 
 def by_time(label: str, times: list[str], source: str = "bunny.mp4", **own: Any) -> Shown:
     """Snapshots at times."""
     labels = [f"{label} {time}".strip() for time in times]
     return Shown(labels, "snapshot_by_time", {"ExtTimeOffsetSet": times}, {"Width": 384} | own, source)
+
+
+def watermarked(label: str) -> Shown:
+    """A snapshot with a badge that is drawn here, half transparent."""
+    badge = Image.new("RGBA", (200, 100))
+    draw = ImageDraw.Draw(badge)
+    draw.rounded_rectangle((0, 0, 199, 99), 24, fill=(200, 30, 60, 190))
+    draw.text((30, 26), "LOGO", fill=(255, 255, 255, 255), font=ImageFont.load_default(48))
+    written = BytesIO()
+    badge.save(written, "PNG")
+    content = base64.b64encode(written.getvalue()).decode()
+    place = {"CoordinateOrigin": "BottomRight", "XPos": "4%", "YPos": "6%"}
+    mark = {"Type": "image", "ImageTemplate": {"ImageContent": content, "Width": "25%"}} | place
+    params = {"ExtTimeOffsetSet": ["2.5s"], "WatermarkSet": [{"Definition": 7}]}
+    return Shown([label], "snapshot_by_time", params, {"Width": 384}, templates={"watermark:7": mark})
 
 
 def encoded(label: str, video: dict[str, Any] | None = None, **params: Any) -> Shown:
@@ -98,6 +116,7 @@ EVERYTHING = [
     by_time("snapshot png", ["2.5s"], Format="png"),
     by_time("snapshot webp", ["2.5s"], Format="webp"),
     by_time("HDR, tone-mapped", ["2.5s"], source="hdr.mp4"),
+    watermarked("snapshot, watermark"),
     by_time("fill black", ["2.5s"], **SQUARE, FillType="black"),
     by_time("fill white", ["2.5s"], **SQUARE, FillType="white"),
     by_time("fill gauss", ["2.5s"], **SQUARE, FillType="gauss"),
@@ -179,7 +198,7 @@ async def shown_pictures(folder: Path) -> list[tuple[str, Image.Image]]:
     found: list[tuple[str, Image.Image]] = []
     for number, item in enumerate(EVERYTHING):
         params = item.params if "Definition" in item.params else {"Definition": OWN} | item.params
-        templates = {f"{item.kind}:{OWN}": item.own} if item.own else {}
+        templates = item.templates | ({f"{item.kind}:{OWN}": item.own} if item.own else {})
         scratch = folder / f"work-{number}"
         scratch.mkdir()
         context = FakeContext(task_for(item.kind, params, templates=templates), scratch, folder / item.source)

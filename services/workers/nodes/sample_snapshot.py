@@ -10,16 +10,16 @@ from services.workers.media.containers import IMAGE_TYPES
 from services.workers.media.ffmpeg import MediaTools
 from services.workers.media.picture import frame_of, look
 from services.workers.media.sampling import sample_times
-from services.workers.media.taking import Taker
 from services.workers.nodes.base import NodeContext, NodeOutcome, OutputFile
 from services.workers.nodes.errors import as_invalid_input
 from services.workers.nodes.place import Place, names_of, read_source
+from services.workers.nodes.taken import Looks, taken
 from shared.model.task import Lane
 from shared.mps.base import MpsModel
 from shared.mps.image_task import MAX_PICTURES
 from shared.mps.media import MediaMetaData, MediaSampleSnapshotItem
 from shared.mps.naming import OutputNames
-from shared.mps.presets import NO_OWN, OwnTemplates, sample_snapshot_template
+from shared.mps.presets import NO_OWN, OwnTemplates, resolve_watermarks, sample_snapshot_template
 from shared.mps.snapshot import SAMPLED_PATH, SampleSnapshotTaskInput, SampleSnapshotTemplate
 
 
@@ -30,7 +30,7 @@ class SamplePlan:
     template: SampleSnapshotTemplate
     times: tuple[float, ...]
     interval_s: float
-    look: tuple[str, ...]
+    looks: Looks
     keys: tuple[str, ...]
     shown_path: str
 
@@ -38,7 +38,7 @@ class SamplePlan:
 def plan(
     params: SampleSnapshotTaskInput, source: MediaMetaData, names: OutputNames, own: OwnTemplates = NO_OWN
 ) -> SamplePlan:
-    """Raises InvalidInput, SourceFileError, UnknownTemplate, NamingError."""
+    """Raises InvalidInput, SourceFileError, UnknownTemplate, TemplateMisfit, NamingError."""
     template = sample_snapshot_template(params.definition, own)
     pictures.require_picture(source)
     asked = sample_times(template, source, MAX_PICTURES)
@@ -48,7 +48,12 @@ def plan(
         template=template,
         times=pictures.check_times(asked, source),
         interval_s=template.interval_s(source.duration),
-        look=look(frame, source, template.fill_type),
+        looks=Looks(
+            frame,
+            look(frame, source, template.fill_type),
+            template.format,
+            resolve_watermarks(params.watermark_set, own, still=True),
+        ),
         keys=tuple(names.key("OutputObjectPath", path, template.format, index) for index in range(len(asked))),
         shown_path=names.shown(path, template.format),
     )
@@ -74,26 +79,26 @@ class SampleSnapshot:
         with as_invalid_input():
             work = plan(params, source, names_of(task, params.definition, params.numbers), task.templates)
         place.check(task, work.keys)
-        folder = context.scratch / "pictures"
-        folder.mkdir()
-        extension = work.template.format
-        taker = Taker(
+        files = await taken(
+            context,
             self._tools,
-            pictures.Wanted(path, source, work.look, extension, self._tools.threads),
-            folder,
-            lambda count: context.report_progress(100 * count / len(work.times)),
+            path,
+            source,
+            work.looks,
+            len(work.times),
+            lambda taker: taker.every(work.interval_s, work.times),
         )
-        files = await taker.every(work.interval_s, work.times)
         payload = MediaSampleSnapshotItem(
             definition=params.definition,
             sample_type=work.template.sample_type,
             interval=work.template.sample_interval,
             storage=place.storage,
             image_path_set=["/" + key for key in work.keys],
+            water_mark_definition=[mark.wanted.definition for mark in work.looks.marks],
         )
         return NodeOutcome(
             files=tuple(
-                OutputFile(file, place.bucket, place.region, key, IMAGE_TYPES[extension])
+                OutputFile(file, place.bucket, place.region, key, IMAGE_TYPES[work.looks.extension])
                 for file, key in zip(files, work.keys, strict=True)
             ),
             echo=params.echo(place.storage, work.shown_path),

@@ -9,15 +9,15 @@ from services.workers.media import pictures
 from services.workers.media.containers import IMAGE_TYPES
 from services.workers.media.ffmpeg import MediaTools
 from services.workers.media.picture import frame_of, look
-from services.workers.media.taking import Taker
 from services.workers.nodes.base import NodeContext, NodeOutcome, OutputFile
 from services.workers.nodes.errors import as_invalid_input
 from services.workers.nodes.place import Place, names_of, read_source
+from services.workers.nodes.taken import Looks, taken
 from shared.model.task import Lane
 from shared.mps.base import MpsModel
 from shared.mps.media import MediaMetaData, MediaSnapshotByTimeOffsetItem, MediaSnapshotByTimePicInfoItem
 from shared.mps.naming import OutputNames
-from shared.mps.presets import NO_OWN, OwnTemplates, snapshot_by_time_template
+from shared.mps.presets import NO_OWN, OwnTemplates, resolve_watermarks, snapshot_by_time_template
 from shared.mps.snapshot import BY_TIME_PATH, SnapshotByTimeOffsetTaskInput
 
 
@@ -27,8 +27,7 @@ class SnapshotPlan:
 
     asked: tuple[float, ...]
     times: tuple[float, ...]
-    look: tuple[str, ...]
-    extension: str
+    looks: Looks
     keys: tuple[str, ...]
     shown_path: str
 
@@ -36,16 +35,22 @@ class SnapshotPlan:
 def plan(
     params: SnapshotByTimeOffsetTaskInput, source: MediaMetaData, names: OutputNames, own: OwnTemplates = NO_OWN
 ) -> SnapshotPlan:
-    """Raises InvalidInput (also for a time beyond the end), SourceFileError, UnknownTemplate, NamingError."""
+    """Raises InvalidInput (also for a time beyond the end), SourceFileError, UnknownTemplate, TemplateMisfit,
+    NamingError."""
     template = snapshot_by_time_template(params.definition, own)
     asked = tuple(round(offset.seconds(source.duration), 3) for offset in params.offsets)
     times = pictures.check_times(asked, source)
+    frame = frame_of(template, source, template.fill_type)
     path = params.output_object_path or BY_TIME_PATH
     return SnapshotPlan(
         asked=asked,
         times=times,
-        look=look(frame_of(template, source, template.fill_type), source, template.fill_type),
-        extension=template.format,
+        looks=Looks(
+            frame,
+            look(frame, source, template.fill_type),
+            template.format,
+            resolve_watermarks(params.watermark_set, own, still=True),
+        ),
         keys=tuple(names.key("OutputObjectPath", path, template.format, index) for index in range(len(asked))),
         shown_path=names.shown(path, template.format),
     )
@@ -71,26 +76,21 @@ class SnapshotByTime:
         with as_invalid_input():
             work = plan(params, source, names_of(task, params.definition, params.numbers), task.templates)
         place.check(task, work.keys)
-        folder = context.scratch / "pictures"
-        folder.mkdir()
-        taker = Taker(
-            self._tools,
-            pictures.Wanted(path, source, work.look, work.extension, self._tools.threads),
-            folder,
-            lambda count: context.report_progress(100 * count / len(work.times)),
+        files = await taken(
+            context, self._tools, path, source, work.looks, len(work.times), lambda taker: taker.at(work.times)
         )
-        files = await taker.at(work.times)
+        marks = [mark.wanted.definition for mark in work.looks.marks]
         payload = MediaSnapshotByTimeOffsetItem(
             definition=params.definition,
             pic_info_set=[
-                MediaSnapshotByTimePicInfoItem(time_offset=time, path="/" + key)
+                MediaSnapshotByTimePicInfoItem(time_offset=time, path="/" + key, water_mark_definition=marks)
                 for time, key in zip(work.asked, work.keys, strict=True)
             ],
             storage=place.storage,
         )
         return NodeOutcome(
             files=tuple(
-                OutputFile(file, place.bucket, place.region, key, IMAGE_TYPES[work.extension])
+                OutputFile(file, place.bucket, place.region, key, IMAGE_TYPES[work.looks.extension])
                 for file, key in zip(files, work.keys, strict=True)
             ),
             echo=params.echo(place.storage, work.shown_path),

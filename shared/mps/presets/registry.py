@@ -64,8 +64,10 @@ def references(params: MpsModel) -> Iterator[Reference]:
             yield from watermark_references(params.watermark_set)
         case SnapshotByTimeOffsetTaskInput():
             yield Reference(TemplateKind.SNAPSHOT_BY_TIME, params.definition)
+            yield from watermark_references(params.watermark_set)
         case SampleSnapshotTaskInput():
             yield Reference(TemplateKind.SAMPLE_SNAPSHOT, params.definition)
+            yield from watermark_references(params.watermark_set)
         case ImageSpriteTaskInput():
             yield Reference(TemplateKind.IMAGE_SPRITE, params.definition)
         case AnimatedGraphicTaskInput():
@@ -89,6 +91,8 @@ def check_templates(params: MpsModel, own: OwnTemplates = NO_OWN) -> None:
     if isinstance(params, TranscodeTaskInput):
         check_fits(params, resolve(params, own))
         resolve_watermarks(params.watermark_set, own)
+    if isinstance(params, SnapshotByTimeOffsetTaskInput | SampleSnapshotTaskInput):
+        resolve_watermarks(params.watermark_set, own, still=True)
     if isinstance(params, AdaptiveDynamicStreamingTaskInput):
         adaptive_ladder(params, own)
         resolve_watermarks(params.watermark_set, own)

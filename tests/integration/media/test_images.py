@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from services.workers.media.ffmpeg import media_tools
 from services.workers.nodes.base import NodeOutcome, UploadOrder
@@ -248,6 +250,44 @@ async def test_what_the_picture_leaves_free_is_filled(
     elif fill == "gauss":
         # Where red and blue meet, blurred.
         assert all(60 < edge[channel] < 200 for channel in (0, 2))
+
+
+def logo() -> dict[str, Any]:
+    """A template: a picture of 20 x 10 pixels, green and half of it transparent, 10 % from the lower right."""
+    image = Image.new("RGBA", (20, 10), (0, 200, 0, 255))
+    image.paste((255, 0, 0, 0), (0, 0, 10, 10))
+    written = BytesIO()
+    image.save(written, "PNG")
+    content = base64.b64encode(written.getvalue()).decode()
+    place = {"CoordinateOrigin": "BottomRight", "XPos": "10%", "YPos": "10%"}
+    return {"Type": "image", "ImageTemplate": {"ImageContent": content, "Width": "64px"}} | place
+
+
+@pytest.mark.parametrize("kind", ["snapshot_by_time", "sample_snapshot"])
+@pytest.mark.parametrize("extension", ["jpg", "png"])
+async def test_snapshots_are_watermarked(clips: Path, tmp_path: Path, kind: str, extension: str) -> None:
+    body = {"Width": 320, "Format": extension} | (
+        {"SampleType": "Percent", "SampleInterval": 30} if kind == "sample_snapshot" else {}
+    )
+    templates = {f"{kind}:{OWN}": body, "watermark:7": logo()}
+    params = EVERY_KIND[kind] | {"Definition": OWN, "WatermarkSet": [{"Definition": 7}]}
+    context = FakeContext(task_for(kind, params, templates=templates), tmp_path, clips / "plain.mp4")
+    marked = await KINDS[kind].execute(context)
+    plain = await run(kind, tmp_path / "plain", clips / "plain.mp4", own=body)
+    assert len(marked.files) == len(plain.files) == (4 if kind == "sample_snapshot" else 1)
+    for with_logo, without in zip(marked.files, plain.files, strict=True):
+        with Image.open(with_logo.path) as first, Image.open(without.path) as second:
+            assert first.size == (320, 180)
+            # 64 x 32 pixels, 32 and 18 from the corner: its left half lets the film through.
+            assert first.convert("RGB").getpixel((270, 145)) == pytest.approx((0, 200, 0), abs=12)
+            outside = ImageStat.Stat(
+                ImageChops.difference(first.convert("RGB"), second.convert("RGB")).crop((0, 0, 250, 170))
+            )
+            assert max(outside.mean) < 3, "the rest of the picture stays"
+    shown = marked.payload
+    assert (shown if kind == "sample_snapshot" else shown["PicInfoSet"][0])["WaterMarkDefinition"] == [7]
+    assert marked.echo is not None
+    assert marked.echo["WatermarkSet"][0]["Definition"] == 7
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)

@@ -12,7 +12,6 @@ from services.api.domain.wire import unflatten
 from services.trigger.domain.matching import refusal
 from shared.model.pipeline import Pipeline, PipelineStatus
 from shared.mps.schedule import CreateScheduleRequest
-from shared.mps.snapshot import SnapshotByTimeOffsetTaskInput
 from shared.mps.transcode import TranscodeTaskInput
 from shared.ports.objects import ObjectInfo
 
@@ -90,8 +89,6 @@ def test_members_that_are_not_there_yet_may_be_off_as_text(text: str) -> None:
         "OverrideParameter.AudioTemplate.TrackChannelInfo.ChannelsRemix": text,
     }
     assert parse(TranscodeTaskInput, unflatten(flat)).definition == 100010
-    flat = {"Definition": "10", "TimeOffsetSet.0": "1", "WatermarkSet.0.Definition": text}
-    assert parse(SnapshotByTimeOffsetTaskInput, unflatten(flat)).offsets
 
 
 @pytest.mark.parametrize("text", ["1", "True", "on", "00:00", "-1"])

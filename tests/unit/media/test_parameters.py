@@ -190,7 +190,6 @@ def test_numbers_as_text_are_taken() -> None:
         ({"ExtTimeOffsetSet": ["101%"]}, "ExtTimeOffsetSet", "more than 100%"),
         ({"TimeOffsetSet": [-1]}, "TimeOffsetSet.0", "greater than or equal to 0"),
         ({"ExtTimeOffsetSet": ["1s", "2s"], "OutputObjectPath": "x.{format}"}, "", "must contain {number}"),
-        ({"ExtTimeOffsetSet": ["1s"], "WatermarkSet": [{"Definition": 1}]}, "WatermarkSet", "not supported yet"),
         ({"ExtTimeOffsetSet": ["1s"], "ExtInfo": "{}"}, "ExtInfo", "not supported yet"),
     ],
 )

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.workers.media import animation, pictures, sprites, winding
+from services.workers.media import animation, marking, pictures, sprites, winding
+from services.workers.media.filtergraph import Overlay
 from services.workers.media.hdr import to_sdr
 from services.workers.media.picture import FLATTEN, frame_of, look
 from services.workers.media.pictures import Wanted, nearest
@@ -22,6 +23,7 @@ from shared.mps.animated_graphics import AnimatedGraphicsTemplate, AnimatedGraph
 from shared.mps.facts import MediaFacts
 from shared.mps.image_sprite import ImageSpriteTaskInput, ImageSpriteTemplate
 from shared.mps.media import MediaMetaData, MediaVideoStreamItem
+from shared.mps.presets import TemplateMisfit, UnknownTemplate, check_templates
 from shared.mps.snapshot import (
     SampleSnapshotTaskInput,
     SampleSnapshotTemplate,
@@ -84,6 +86,44 @@ def test_a_still_has_one_sample_and_too_many_are_refused() -> None:
 def test_samples_are_numbered() -> None:
     work = sample_snapshot.plan(SampleSnapshotTaskInput(definition=10), media(), NAMES)
     assert work.keys == tuple(f"out/clip_sampleSnapshot_0_{index}.jpg" for index in range(10))
+
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+LOGO = {"Type": "image", "ImageTemplate": {"ImageContent": PNG}}
+TEXT = {"Type": "text", "TextTemplate": {"FontSize": "20px", "TextContent": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("mark", "field", "rule"),
+    [
+        ({"Definition": 5}, "WatermarkSet[0].Definition", "no watermark template 5"),
+        ({"Definition": 2}, "WatermarkSet[0].Definition", "must be of type image for pictures"),
+        ({"Definition": 1, "StartTimeOffset": 1}, "WatermarkSet[0].StartTimeOffset", "must be absent for pictures"),
+        ({"Definition": 1, "TextContent": "x"}, "WatermarkSet[0]", "TextContent must be absent"),
+        ({"Definition": 0, "RawParameter": TEXT, "TextContent": "x"}, "WatermarkSet[0].RawParameter", "use a template"),
+    ],
+)
+@pytest.mark.parametrize("model", [SnapshotByTimeOffsetTaskInput, SampleSnapshotTaskInput])
+def test_watermarks_of_pictures_are_pictures_of_templates(
+    model: Any, mark: dict[str, Any], field: str, rule: str
+) -> None:
+    given = {"Definition": 10, "WatermarkSet": [mark]}
+    params = model.model_validate(given | ({"ExtTimeOffsetSet": ["1s"]} if "ByTime" in model.__name__ else {}))
+    with pytest.raises((UnknownTemplate, TemplateMisfit), match=rule) as refused:
+        check_templates(params, {"watermark:1": LOGO, "watermark:2": TEXT})
+    assert refused.value.field == field
+
+
+def test_watermarks_are_drawn_on_all_pictures_at_once() -> None:
+    params = SampleSnapshotTaskInput.model_validate({"Definition": 10, "WatermarkSet": [{"Definition": 1}]})
+    work = sample_snapshot.plan(params, media(), NAMES, {"watermark:1": LOGO})
+    assert [mark.wanted.definition for mark in work.looks.marks] == [1]
+    logo = Overlay(("-i", "file:logo"), "5", "6", options=("format=yuv444",))
+    call = marking.arguments(Path("/work"), [logo, "null"], 10, "jpg")
+    assert call.count("-i") == 2
+    graph = call[call.index("-filter_complex") + 1]
+    assert "overlay=x=5:y=6:format=yuv444,null,scale=out_color_matrix=bt601" in graph
+    assert (call[call.index("-frames:v") + 1], call[-1]) == ("10", "file:marked-%d.jpg")
 
 
 def wanted(source: MediaMetaData, extension: str = "jpg") -> Wanted:
@@ -268,7 +308,7 @@ def test_a_gif_reads_its_part_twice_and_holds_no_frames() -> None:
         (ImageSpriteTaskInput, {"WebVttObjectName": "a_{number}.{format}"}, "has the variable {number}"),
         (ImageSpriteTaskInput, {"ExtInfo": "{}"}, "is not supported yet"),
         (ImageSpriteTaskInput, {"WatermarkSet": []}, "WatermarkSet"),
-        (SampleSnapshotTaskInput, {"WatermarkSet": [{"Definition": 1}]}, "is not supported yet"),
+        (SampleSnapshotTaskInput, {"WatermarkSet": [{"Definition": 0}]}, "RawParameter is required"),
     ],
 )
 def test_parameters_are_refused_by_name(model: Any, params: dict[str, Any], rule: str) -> None:
