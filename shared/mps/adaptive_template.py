@@ -17,8 +17,9 @@ MAX_STREAMS = 10
 
 _DASH_TYPES = ("mp4-byterange", "mp4-mp4-byterange")
 _VIDEO_FITS = {False: ("h264", "h265"), True: ("h264", "h265", "av1")}
-_AUDIO_FITS = {False: ("aac", "mp3", "ac3", "eac3"), True: ("aac", "mp3", "ac3", "eac3", "flac", "opus")}
-"""Codecs in transport streams (False) and in fragmented MP4 (True)."""
+_AUDIO_FITS = {False: ("aac", "mp3", "ac3", "eac3"), True: ("aac", "mp3", "ac3", "eac3", "opus")}
+"""Codecs in transport streams (False) and in fragmented MP4 (True). FLAC is in neither: its encoder ends with a packet
+that makes an empty segment."""
 
 
 def _upper(value: Any) -> Any:

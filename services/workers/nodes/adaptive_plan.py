@@ -242,7 +242,8 @@ def _muxer(streams: Sequence[SubStream], segments: Segments, packaging: Packagin
     before their pictures by the reordering of frames."""
     if packaging.dash:
         sets = " ".join(f"id={position},streams={position}" for position in range(len(streams)))
-        found = ["-f", "dash", "-seg_duration", f"{segments.seconds:g}", "-adaptation_sets", sets]
+        found = ["-f", "dash", "-dash_segment_type", "mp4", "-seg_duration", f"{segments.seconds:g}"]
+        found += ["-adaptation_sets", sets]
         found += ["-single_file", "1", "-single_file_name", "stream_$RepresentationID$.mp4", "-global_sidx", "1"]
         return [*found, f"file:{MANIFEST}.mpd"]
     variants: list[str] = []

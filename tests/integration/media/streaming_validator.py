@@ -24,7 +24,12 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 AGREE_S = 0.1
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^,]*)')
 _PROFILES = {66: "Baseline", 77: "Main", 100: "High", 110: "High 10"}
-_FAMILIES = {"avc1": "h264", "hvc1": "hevc", "av01": "av1", "mp4a.40.2": "aac", "ac-3": "ac3", "opus": "opus"}
+_FAMILIES = {"avc1": "h264", "hvc1": "hevc", "av01": "av1", "mp4a.40.2": "aac", "mp4a.40.34": "mp3"} | {
+    "ac-3": "ac3",
+    "ec-3": "eac3",
+    "opus": "opus",
+    "flac": "flac",
+}
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,8 @@ async def test_a_ladder_of_sounds(clips: Path, tmp_path: Path) -> None:
     variants, _ = validate_hls(bucket, outcome.payload["Path"][1:])
     assert [each.audio.codec.canonical_name for each in variants] == ["aac", "ac3"]
     (tmp_path / "dash").mkdir()
-    template = {"Format": "MPEG-DASH", "PureAudio": 1, "StreamInfos": infos}
+    opus = {"Codec": "opus", "Bitrate": 64, "SampleRate": 48000}
+    template = {"Format": "MPEG-DASH", "PureAudio": 1, "StreamInfos": [AUDIO_ALONE, AUDIO_ALONE | {"Audio": opus}]}
     outcome, bucket = await stream(template, clips / "sound.m4a", tmp_path / "dash")
     assert [each.uri for each in validate_dash(bucket, outcome.payload["Path"][1:])] == ["0", "1"]
 
