@@ -19,6 +19,7 @@ from shared.mps.naming import NUMBER_VARIABLES, PLAIN_VARIABLES, NamingError, Nu
 from shared.mps.not_yet import NOT_YET
 from shared.mps.not_yet import NotYet as NotYet
 from shared.mps.storage import TaskOutputStorage
+from shared.mps.subtitle import AddOnSubtitles, SubtitleTemplate
 from shared.mps.video_template import AUTO_BFRAMES, AUTO_COMPRESS, AUTO_VCRF, Switch
 from shared.mps.video_template import VideoTemplateInfo as VideoTemplateInfo
 from shared.mps.video_template import VideoTemplateInfoForUpdate as VideoTemplateInfoForUpdate
@@ -103,10 +104,10 @@ class OverrideTranscodeParameter(MpsModel):
     video_template: VideoTemplateInfoForUpdate | None = None
     audio_template: AudioTemplateInfoForUpdate | None = None
     tehd_config: TEHDConfig | None = Field(default=None, alias="TEHDConfig")
-    subtitle_template: NotYet = None
+    subtitle_template: SubtitleTemplate | None = None
     addon_audio_stream: NotYet = None
     std_ext_info: NotYet = None
-    add_on_subtitles: NotYet = None
+    add_on_subtitles: AddOnSubtitles | None = None
 
 
 class RawTranscodeParameter(MpsModel):
@@ -120,7 +121,7 @@ class RawTranscodeParameter(MpsModel):
     tehd_config: TEHDConfig | None = Field(default=None, alias="TEHDConfig")
     std_ext_info: NotYet = None
     enhance_config: EnhanceConfig | None = None
-    subtitle_template: NotYet = None
+    subtitle_template: SubtitleTemplate | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -293,6 +294,11 @@ class TranscodeTaskInput(MpsModel):
         if end and (start < 0) == (end < 0) and end <= start:
             raise ValueError("EndTimeOffset must be greater than StartTimeOffset")
         return self
+
+    @property
+    def tracks(self) -> AddOnSubtitles:
+        """Subtitles that are added as tracks."""
+        return (self.override_parameter.add_on_subtitles if self.override_parameter else None) or []
 
     @property
     def numbers(self) -> NumberFormat:

@@ -16,13 +16,15 @@ _EARLY_S = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """`lasts_s` is how long the output is (0 if unknown), `begins_s` the time that filters see at its first frame.
+    """`lasts_s` is how long the output is (0 if unknown), `begins_s` the time that filters see at its first frame,
+    `cut_s` where in the source that frame lies.
     `chroma` and `deep` are of the pixel format; `hdr` is the HDR type of what is drawn on, or empty. `assumed` is the
     colour matrix of a picture that does not say which it has."""
 
     frame: Geometry
     lasts_s: float = 0.0
     begins_s: float = 0.0
+    cut_s: float = 0.0
     chroma: str = "420"
     deep: bool = False
     hdr: str = ""

@@ -14,6 +14,16 @@ from services.workers.media.filtergraph import Overlay
 
 
 @dataclass(frozen=True, slots=True)
+class SubtitleTrack:
+    """A SubRip file of ours, in the folder that ffmpeg runs in, and what the track says about itself."""
+
+    file: str
+    language: str = ""
+    title: str = ""
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Effects:
     """Each text is one filter or a chain of them; labels inside must be its own (see FilterGraph.apply)."""
 
@@ -31,6 +41,8 @@ class Effects:
     """Watermarks, the lowest first; a text is a filter that draws on the picture."""
     subtitles: tuple[str, ...] = ()
     """Burnt into the picture, on top of everything."""
+    tracks: tuple[SubtitleTrack, ...] = ()
+    """Subtitles beside picture and sound."""
     to_hdr: tuple[str, ...] = ()
     """On the finished picture, SDR until here, so that what is drawn on it is not brighter than paper."""
     before_mix: tuple[str, ...] = ()

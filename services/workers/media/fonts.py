@@ -19,5 +19,8 @@ class Font:
 
 SANS = Font(pylopdf_fonts_zh_cn.sans_path(), "Noto Sans SC")
 SERIF = Font(pylopdf_fonts_zh_cn.serif_path(), "Noto Serif SC")
+LINE_PER_EM = 1.44
+"""Of both: scripts of subtitles count font sizes in lines, everybody else in the height of an em."""
+
 BY_NAME = {"arial.ttf": SANS, "simkai.ttf": SERIF}
 """FontType of text watermarks (MPS_API §10). Kai and Arial may not be given away; these stand for them [OURS]."""

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from services.workers.media.effects import NO_EFFECTS, Effects
+from services.workers.media.ffmpeg import MediaTools
 from services.workers.media.mosaics import mosaics
 from services.workers.media.watermarks import drawn
 from services.workers.nodes.base import NodeContext
 from services.workers.nodes.errors import as_invalid_input
 from services.workers.nodes.marks import prepare
+from services.workers.nodes.subtitling import added, burnt
 from services.workers.nodes.transcode_plan import canvas_of
 from shared.model.failure import InvalidInput
 from shared.mps.media import MediaMetaData
@@ -21,8 +23,10 @@ from shared.mps.transcode import RawTranscodeParameter, TranscodeTaskInput
 
 async def drawing(
     context: NodeContext,
+    tools: MediaTools,
     params: TranscodeTaskInput,
     template: RawTranscodeParameter,
+    path: Path,
     source: MediaMetaData,
     folder: Path,
     effects: Effects = NO_EFFECTS,
@@ -31,15 +35,20 @@ async def drawing(
     with as_invalid_input():
         check_fits(params, template)
         marks = resolve_watermarks(params.watermark_set, context.task.templates)
-    if not marks and not params.mosaic_set:
+    captions = template.subtitle_template if template.subtitle_template and template.subtitle_template.on else None
+    if not marks and not params.mosaic_set and not captions and not params.tracks:
         return effects
     canvas = canvas_of(params, template, source)
+    subtitles = await burnt(context, tools, captions, canvas, path, folder) if captions else ()
+    tracks = await added(context, params.tracks, canvas, folder)
     ready = await prepare(context, marks, canvas, folder)
     try:
         return replace(
             effects,
             mosaics=(*effects.mosaics, *mosaics(params.mosaic_set or (), canvas)),
             overlays=(*effects.overlays, *drawn(ready, canvas)),
+            subtitles=(*effects.subtitles, *subtitles),
+            tracks=(*effects.tracks, *tracks),
         )
     except ValueError as error:
         raise InvalidInput(str(error)) from error

@@ -60,7 +60,7 @@ class Transcode:
             # Before the steps that take time: what cannot be done is said at once.
             composed = compose(template, source)
             wanted = cut(params, template, source)
-        drawn = await drawing(context, params, composed.template, source, folder)
+        drawn = await drawing(context, self._tools, params, composed.template, path, source, folder)
         with as_invalid_input():
             effects = joined(composed.effects, drawn)
             key = plan(params, composed.template, source, names, effects, threads).key

@@ -20,6 +20,7 @@ from services.workers.media.segments import Segments, segments_of
 from services.workers.media.shaping import HD_HEIGHT, pixel_format, shaped_picture
 from services.workers.media.sound import audio_arguments, stream_tags
 from services.workers.media.speech import RawSound
+from services.workers.media.subtitle_tracks import subtitle_tracks
 from shared.model.failure import ErrCode, InvalidInput, SourceFileError
 from shared.mps.facts import AudioFacts
 from shared.mps.media import MediaMetaData
@@ -125,14 +126,17 @@ def plan(
     copied_video = video is not None and video.codec == "copy"
     muxer = segments.arguments(independent=not copied_video) if segments else []
     two = picture.in_two_passes
+    tracks = subtitle_tracks(effects.tracks, template.container, 1 + inputs.count("-i"))
+    common = tuple(argument for argument in _COMMON if argument != "-sn") if tracks.arguments else _COMMON
     return TranscodePlan(
         before=(
             *(("-threads", str(threads)) if threads else ()),
             *part.before,
         ),
-        inputs=inputs,
+        inputs=(*inputs, *tracks.inputs),
         after=(
-            *(*_COMMON, *picture.arguments(2 if two else 0), *sound, *part.length, *muxer, *written.arguments),
+            *(*common, *picture.arguments(2 if two else 0), *sound, *tracks.arguments),
+            *(*part.length, *muxer, *written.arguments),
             f"file:{output}",
         ),
         first_pass=(*_COMMON, *picture.arguments(1), "-an", *part.length, "-f", "null", "-") if two else (),
@@ -259,6 +263,7 @@ def canvas_of(params: TranscodeTaskInput, template: RawTranscodeParameter, sourc
         frame,
         lasts_s=lasts_s,
         begins_s=start_s + (source.facts.start if source.facts else 0.0) if video.raw_pts else 0.0,
+        cut_s=start_s,
         chroma="422" if "422" in pixels else "420",
         deep=pixels.endswith("10le"),
         hdr=source.video.hdr_type if video.bit_depth == 10 else "",

@@ -128,9 +128,20 @@ def resolve(params: TranscodeTaskInput, own: OwnTemplates = NO_OWN) -> RawTransc
     return template.overridden(params.override_parameter) if params.override_parameter else template
 
 
+SUBTITLE_CODECS = {"mp4": "mov_text", "mov": "mov_text", "mkv": "webvtt", "webm": "webvtt"}
+"""What a track of subtitles is written as; MP4 has no place for WebVTT that players know [OURS]."""
+
+
 def check_fits(params: TranscodeTaskInput, template: RawTranscodeParameter) -> None:
-    """Whether what is drawn on the picture has a picture to be drawn on. Raises TemplateMisfit."""
-    drawn = {"WatermarkSet": params.watermark_set, "MosaicSet": params.mosaic_set}
+    """Whether what is drawn on the picture has a picture to be drawn on, and what is added a place. Raises
+    TemplateMisfit."""
+    burnt = template.subtitle_template
+    where = "OverrideParameter" if params.definition else "RawParameter"
+    drawn = {
+        "WatermarkSet": params.watermark_set,
+        "MosaicSet": params.mosaic_set,
+        f"{where}.SubtitleTemplate": burnt is not None and burnt.on,
+    }
     for field, wanted in drawn.items():
         if not wanted:
             continue
@@ -138,3 +149,7 @@ def check_fits(params: TranscodeTaskInput, template: RawTranscodeParameter) -> N
             raise TemplateMisfit(field, "must be absent: the output has no picture")
         if template.video_template and template.video_template.codec == "copy":
             raise TemplateMisfit(field, "must be absent: VideoTemplate.Codec is copy, a copied picture is not changed")
+    if params.tracks and template.container not in SUBTITLE_CODECS:
+        raise TemplateMisfit(
+            "OverrideParameter.AddOnSubtitles", f"must be absent: {template.container} has no place for subtitles"
+        )

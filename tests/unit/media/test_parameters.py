@@ -118,7 +118,6 @@ def test_what_is_off_is_accepted() -> None:
             "RawParameter.EnhanceConfig.VideoEnhance.DiffusionEnhance",
         ),
         (raw(StdExtInfo="{}"), "RawParameter.StdExtInfo"),
-        (raw(SubtitleTemplate={"Path": "x"}), "RawParameter.SubtitleTemplate"),
         (raw(VideoTemplate=VIDEO | {"Codec": "h266"}), "RawParameter.VideoTemplate.Codec"),
         (raw(VideoTemplate=VIDEO | {"Codec": "mv-hevc"}), "RawParameter.VideoTemplate.Codec"),
         (raw(VideoTemplate=VIDEO | {"Stereo3dType": "top_bottom"}), "RawParameter.VideoTemplate.Stereo3dType"),
