@@ -20,6 +20,8 @@ from shared.mps.transcode import RawTranscodeParameter, VideoTemplateInfo
 
 FACTOR = 2
 """Of super-resolution."""
+SMALLEST_INTERPOLATED = 32
+"""Pixels."""
 MIN_LIT = 0.40
 """Mean luma (0 black, 1 white) from which a picture is not dark."""
 
@@ -63,7 +65,7 @@ def picture_effects(
     rate = _new_rate(wanted, source)
     return Effects(
         before_size=(*_repaired(wanted), *_enlarged(wanted, video, source)),
-        frame_rate=(_interpolated(*rate, deep=_deep(video, source)),) if rate else None,
+        frame_rate=(_interpolated(*rate, blended=_deep(video, source) or _tiny(video, source)),) if rate else None,
         after_size=after_size,
         to_hdr=to_hdr(wanted.hdr.type, source) if wanted.hdr and wanted.hdr.on else (),
     )
@@ -122,9 +124,11 @@ def without_dirt(intensity: float) -> str:
 
     return (
         "format=yuv420p|yuv422p|yuv444p|yuv420p10le|yuv422p10le|yuv444p10le,"
-        "split=3[dirt_a][dirt_b][dirt_c];[dirt_b]tmedian=radius=1,split[dirt_m][dirt_n];"
+        # The median of three frames has the time of the first and none at the end: one more on both sides.
+        "split=3[dirt_a][dirt_b][dirt_c];[dirt_b]tpad=start=1:start_mode=clone:stop=1:stop_mode=clone,"
+        "tmedian=radius=1,split[dirt_m][dirt_n];"
         "[dirt_a][dirt_n]blend=all_mode=difference,split[dirt_d][dirt_e];"
-        "[dirt_e]boxblur=lr='min(24,min(w,h)/2-1)':lp=1:cr='min(12,min(cw,ch)/2-1)':cp=1,"
+        "[dirt_e]boxblur=lr='max(0,min(24,min(w,h)/2-1))':lp=1:cr='max(0,min(12,min(cw,ch)/2-1))':cp=1,"
         f"{each_plane(f'val*{times}')}[dirt_f];"
         # 235 is white in 8 bits.
         f"[dirt_d][dirt_f]blend=all_mode=subtract,{each_plane(f'if(gt(val,{least}*maxval/235),65535,0)')}[dirt_k];"
@@ -153,9 +157,15 @@ def _deep(video: VideoTemplateInfo, source: MediaMetaData) -> bool:
     return video.bit_depth == 10 and bool(source.facts and source.facts.bit_depth > 8)
 
 
-def _interpolated(numerator: int, denominator: int, *, deep: bool) -> str:
-    """Frames made from the motion between frames; of more than 8 bits, which that filter does not take, blended."""
-    if deep:
+def _tiny(video: VideoTemplateInfo, source: MediaMetaData) -> bool:
+    frame = geometry(video, source)
+    return min(frame.width, frame.height) < SMALLEST_INTERPOLATED
+
+
+def _interpolated(numerator: int, denominator: int, *, blended: bool) -> str:
+    """Frames made from the motion between frames; blended if they have more than 8 bits or are tiny, which that filter
+    does not take."""
+    if blended:
         return f"framerate=fps={numerator}/{denominator}:interp_start=0:interp_end=255"
     # It needs two frames behind the one that it is at, and would drop the last two.
     return (
