@@ -14,11 +14,12 @@ from shared.mps.audio_template import AudioTemplateInfo as AudioTemplateInfo
 from shared.mps.audio_template import AudioTemplateInfoForUpdate as AudioTemplateInfoForUpdate
 from shared.mps.base import MpsModel
 from shared.mps.enhance import EnhanceConfig
+from shared.mps.extra_input import ExtraInput
 from shared.mps.mosaic import MosaicSet
 from shared.mps.naming import NUMBER_VARIABLES, PLAIN_VARIABLES, NamingError, NumberFormat, check_path
 from shared.mps.not_yet import NOT_YET
 from shared.mps.not_yet import NotYet as NotYet
-from shared.mps.storage import TaskOutputStorage
+from shared.mps.storage import MediaInputInfo, TaskOutputStorage
 from shared.mps.subtitle import AddOnSubtitles, SubtitleTemplate
 from shared.mps.video_template import AUTO_BFRAMES, AUTO_COMPRESS, AUTO_VCRF, Switch
 from shared.mps.video_template import VideoTemplateInfo as VideoTemplateInfo
@@ -32,6 +33,9 @@ SEGMENT_PATH = "{inputName}_transcode_{definition}_{number}.{format}"
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
+
+MAX_ADDED_SOUNDS = 10
+"""[OURS]"""
 
 Container = Annotated[
     Literal["mp4", "flv", "hls", "mp3", "flac", "ogg", "m4a", "ts", "webm", "mkv", "mov", "wav", "mxf"],
@@ -105,7 +109,7 @@ class OverrideTranscodeParameter(MpsModel):
     audio_template: AudioTemplateInfoForUpdate | None = None
     tehd_config: TEHDConfig | None = Field(default=None, alias="TEHDConfig")
     subtitle_template: SubtitleTemplate | None = None
-    addon_audio_stream: NotYet = None
+    addon_audio_stream: list[ExtraInput] | None = Field(default=None, max_length=MAX_ADDED_SOUNDS)
     std_ext_info: NotYet = None
     add_on_subtitles: AddOnSubtitles | None = None
 
@@ -299,6 +303,11 @@ class TranscodeTaskInput(MpsModel):
     def tracks(self) -> AddOnSubtitles:
         """Subtitles that are added as tracks."""
         return (self.override_parameter.add_on_subtitles if self.override_parameter else None) or []
+
+    @property
+    def added_sounds(self) -> list[MediaInputInfo]:
+        """Files whose sound is added beside the source's."""
+        return (self.override_parameter.addon_audio_stream if self.override_parameter else None) or []
 
     @property
     def numbers(self) -> NumberFormat:

@@ -8,9 +8,21 @@ channels and sample rate -> `after_mix`.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from services.workers.media.filtergraph import Overlay
+from shared.mps.media import MediaAudioStreamItem
+
+
+@dataclass(frozen=True, slots=True)
+class AddedSound:
+    """The first sound of another file, and what it says about itself."""
+
+    path: Path
+    stream: MediaAudioStreamItem
+    language: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,9 @@ class Effects:
     """On the sound with the source's channels: denoising."""
     after_mix: tuple[str, ...] = ()
     """On the sound with its final channels: loudness."""
+
+    sounds: tuple[AddedSound, ...] = ()
+    """Sounds of other files, beside the source's."""
 
     @property
     def on_picture(self) -> bool:

@@ -15,6 +15,7 @@ from services.workers.media.hls_files import files_beside
 from services.workers.media.probe import probe_output
 from services.workers.media.segments import INIT_NAME
 from services.workers.media.verify import check_duration
+from services.workers.nodes.adding import with_added_sounds
 from services.workers.nodes.base import NodeContext, NodeOutcome, OutputFile, UploadOrder
 from services.workers.nodes.drawing import drawing
 from services.workers.nodes.early_segments import SegmentStream, segment_file
@@ -61,6 +62,7 @@ class Transcode:
             composed = compose(template, source)
             wanted = cut(params, template, source)
         drawn = await drawing(context, self._tools, params, composed.template, path, source, folder)
+        drawn = await with_added_sounds(context, params.added_sounds, drawn)
         with as_invalid_input():
             effects = joined(composed.effects, drawn)
             key = plan(params, composed.template, source, names, effects, threads).key

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from services.workers.media.added_sounds import added_sounds
 from services.workers.media.canvas import Canvas
 from services.workers.media.containers import ContainerFormat, container_format
 from services.workers.media.effects import NO_EFFECTS, Effects
@@ -121,6 +122,17 @@ def plan(
     inputs = (*picture.inputs, *(speech.arguments if speech and audio else ()))
     heard = f"{inputs.count('-i')}:a:0" if speech else "0:a:0"
     sound = _sound(template, audio, source, written, effects, raw_times, heard) if audio else []
+    if effects.sounds and template.audio_template and not template.remove_audio:
+        added = added_sounds(
+            effects.sounds,
+            template.audio_template,
+            template.container,
+            first_input=1 + inputs.count("-i"),
+            first_stream=1 if audio else 0,
+            start_s=part.start_s,
+            lasts_s=part.expected_s,
+        )
+        inputs, sound = (*inputs, *added.inputs), [*sound, *added.arguments]
     path = params.output_object_path or TRANSCODE_PATH
     output = f"output.{written.extension}"
     copied_video = video is not None and video.codec == "copy"

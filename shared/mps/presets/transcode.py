@@ -135,6 +135,7 @@ SUBTITLE_CODECS = {"mp4": "mov_text", "mov": "mov_text", "mkv": "webvtt", "webm"
 def check_fits(params: TranscodeTaskInput, template: RawTranscodeParameter) -> None:
     """Whether what is drawn on the picture has a picture to be drawn on, and what is added a place. Raises
     TemplateMisfit."""
+    _check_added_sounds(params, template)
     burnt = template.subtitle_template
     where = "OverrideParameter" if params.definition else "RawParameter"
     drawn = {
@@ -153,3 +154,20 @@ def check_fits(params: TranscodeTaskInput, template: RawTranscodeParameter) -> N
         raise TemplateMisfit(
             "OverrideParameter.AddOnSubtitles", f"must be absent: {template.container} has no place for subtitles"
         )
+
+
+MANY_SOUNDS = ("mp4", "mov", "mkv", "ts")
+"""Containers with which players let people choose among several sounds."""
+
+
+def _check_added_sounds(params: TranscodeTaskInput, template: RawTranscodeParameter) -> None:
+    if not params.added_sounds:
+        return
+    field = "OverrideParameter.AddonAudioStream"
+    if template.container not in MANY_SOUNDS:
+        raise TemplateMisfit(field, f"must be absent: {template.container} has one sound; use {', '.join(MANY_SOUNDS)}")
+    audio = template.audio_template
+    if template.remove_audio or audio is None:
+        raise TemplateMisfit(field, "must be absent: RemoveAudio is 1")
+    if audio.codec == "copy":
+        raise TemplateMisfit(field, "must be absent: AudioTemplate.Codec is copy, and added sounds are encoded like it")
