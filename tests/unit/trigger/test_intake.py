@@ -372,6 +372,7 @@ async def test_a_pass_that_took_long_delays_the_next_one_for_minutes_at_most(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that was stopped for an hour must not leave uploads alone for ten more."""
+    await world.pipelines(a_pipeline())
     moments = iter((0.0, 2.0, 10.0, 3610.0))
     pauses: list[float] = []
 
