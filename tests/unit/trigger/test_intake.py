@@ -435,7 +435,7 @@ async def test_reconciler_takes_more_objects_than_a_page(world: World) -> None:
 
 
 class SlowStorage(FakeObjects):
-    """Takes a tenth of a second to show one object in a listing, a minute to be asked about one; nobody really waits."""
+    """Takes 0.1 s to show one object in a listing, a minute to be asked about one; nobody really waits."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(clock)
