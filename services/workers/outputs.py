@@ -77,7 +77,7 @@ class Outputs:
         if files:
             await self._check_lease(task)
             await self._check_input(task, self._patience_s)
-        done = await self._kept(files, written)
+        done = await self._kept(task, files, written)
         left = [file for index, file in enumerate(files) if index not in done]
         await patiently(lambda: self._register(task, left, written))
         fault_point("worker.after_register")
@@ -139,7 +139,7 @@ class Outputs:
             return False
         return lies.metadata.get(RUN_METADATA) == task.run_id
 
-    async def _kept(self, files: Sequence[OutputFile], written: Written) -> dict[int, ObjectInfo]:
+    async def _kept(self, task: Task, files: Sequence[OutputFile], written: Written) -> dict[int, ObjectInfo]:
         """Those that were written early and are still good: the file has not changed, and neither has the object. A
         late write of an earlier attempt may have replaced it, or anybody."""
         early = [index for index, file in enumerate(files) if file in written.early]
@@ -153,7 +153,8 @@ class Outputs:
                 lies = await patiently(lambda: self._objects.head(file.bucket, file.key), self._patience_s)
             except ObjectError:
                 return False
-            return lies.etag == info.etag
+            # Equal bytes of another run are that run's.
+            return lies.etag == info.etag and lies.metadata.get(RUN_METADATA) == task.run_id
 
         good = await a_few_at_once((still_there(index) for index in early), AT_ONCE)
         return {index: written.early[files[index]][1] for index, kept in zip(early, good, strict=True) if kept}

@@ -109,7 +109,7 @@ async def test_segment_that_changed_after_it_was_offered_is_written_again(bench:
     assert (await node.record("0.ts")).etag == bench.objects.current[BUCKET, "out/0.ts"].etag
 
 
-@pytest.mark.parametrize("how", ["overwritten", "removed"])
+@pytest.mark.parametrize("how", ["overwritten", "removed", "written by another run"])
 async def test_segment_that_does_not_lie_there_any_more_is_written_again(bench: Bench, how: str) -> None:
     """By a late write of an earlier attempt, for instance: what the result names is what was made."""
     node = Streaming(bench)
@@ -117,13 +117,19 @@ async def test_segment_that_does_not_lie_there_any_more_is_written_again(bench: 
     await eventually(lambda: node.lying() == ["0.ts", "1.ts"])
     if how == "overwritten":
         bench.objects.put("out/0.ts", b"late")
+    elif how == "written by another run":
+        same = bench.objects.bodies[BUCKET, "out/0.ts"]
+        bench.objects.put("out/0.ts", same, metadata={RUN_METADATA: "run-9"})
+        assert bench.objects.bodies[BUCKET, "out/0.ts"] == same
     else:
         await bench.objects.delete(BUCKET, "out/0.ts")
     node.go_on.set()
     done = await ended(running)
     assert done.result is not None
     assert bench.objects.bodies[BUCKET, "out/0.ts"].startswith(b"fence 1")
-    assert done.result.outputs[0].etag == bench.objects.current[BUCKET, "out/0.ts"].etag
+    lies = bench.objects.current[BUCKET, "out/0.ts"]
+    assert done.result.outputs[0].etag == lies.etag
+    assert lies.metadata[RUN_METADATA] == "run-1"
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["of another run", "of a user"])
