@@ -114,37 +114,6 @@ async def test_remux_copies_the_streams(clips: Path, tmp_path: Path, definition:
 
 
 @pytest.mark.parametrize(
-    ("container", "video", "audio", "codecs"),
-    [
-        ("mp3", None, {"Codec": "libmp3lame", "Bitrate": 128, "SampleRate": 0}, ["mp3"]),
-        ("m4a", None, AAC, ["aac"]),
-        ("flac", None, {"Codec": "flac", "Bitrate": 0, "SampleRate": 0}, ["flac"]),
-        ("ogg", None, {"Codec": "flac", "Bitrate": 0, "SampleRate": 0}, ["flac"]),
-        ("wav", None, {"Codec": "pcm24", "Bitrate": 0, "SampleRate": 48000}, ["pcm_s24le"]),
-        ("flv", H264 | {"Codec": "libx264"}, AAC, ["h264", "aac"]),
-        ("ts", H264, {"Codec": "mp2", "Bitrate": 0, "SampleRate": 0}, ["h264", "mp2"]),
-        ("mov", H264, {"Codec": "pcm16", "Bitrate": 0, "SampleRate": 0}, ["h264", "pcm_s16le"]),
-        ("mp4", H264 | {"Codec": "h265", "Bitrate": 200, "BitDepth": 10}, COPY_AUDIO, ["hevc", "aac"]),
-        ("mkv", H264 | {"Codec": "av1"}, None, ["av1"]),
-        ("webm", H264 | {"Codec": "vp9"}, {"Codec": "opus", "Bitrate": 0, "SampleRate": 0}, ["vp9", "opus"]),
-    ],
-)
-async def test_every_container(
-    clips: Path,
-    tmp_path: Path,
-    container: str,
-    video: dict[str, Any] | None,
-    audio: dict[str, Any] | None,
-    codecs: list[str],
-) -> None:
-    outcome = await transcode(raw(container, video, audio), clips / "plain.mp4", tmp_path)
-    streams = outcome.payload["VideoStreamSet"] + outcome.payload["AudioStreamSet"]
-    assert [stream["Codec"] for stream in streams] == codecs
-    assert outcome.payload["Duration"] == pytest.approx(2, abs=0.2)
-    assert outcome.files[0].key == f"out/clip_transcode_0.{container}"
-
-
-@pytest.mark.parametrize(
     ("name", "more", "size"),
     [
         ("odd.mkv", {}, (160, 120)),
