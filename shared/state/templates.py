@@ -36,6 +36,8 @@ from shared.state.repository import Contention
 
 MAX_TEMPLATES = 1000
 """Of one kind and tenant [OURS]."""
+MAX_NAMED = 300
+"""Different templates of one graph [OURS]."""
 MAX_BODY_BYTES = 256 * 1024
 """Every run carries the templates that its nodes name, and documents are small [OURS]."""
 _TRIES = 50
@@ -241,8 +243,9 @@ class Templates:
         return len(kept), kept[offset : offset + limit]
 
     async def named_in(self, tenant: str, params: Iterable[object]) -> OwnTemplates:
-        """The tenant's own templates that parameters (in wire names) name, as they are now."""
-        numbers = sorted({number for each in params for number in own_definitions(each)})
+        """The tenant's own templates that parameters (in wire names) name, as they are now. Of more than MAX_NAMED
+        numbers the smallest count: a request may name any number of templates before it is known to be none."""
+        numbers = sorted({number for each in params for number in own_definitions(each)})[:MAX_NAMED]
         ids = [template_id(tenant, kind, number) for number in numbers for kind in CATALOGUES]
         found = await self._templates.get_many(ids)
         return {

@@ -230,6 +230,16 @@ async def test_there_is_a_most(templates: Templates, monkeypatch: pytest.MonkeyP
         await templates.create(OTHER, SNAPSHOT, {})
 
 
+async def test_a_request_that_names_countless_templates_loads_few(
+    templates: Templates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates_module, "MAX_NAMED", 2)
+    for _ in range(3):
+        await templates.create(ONE, SNAPSHOT, {})
+    named = [{"Definition": FIRST_OWN + n} for n in range(1000)]
+    assert list(await templates.named_in(ONE, named)) == [f"snapshot_by_time:{FIRST_OWN + n}" for n in range(2)]
+
+
 async def test_a_run_is_made_of_the_templates_as_they_are_now(templates: Templates) -> None:
     small = await templates.create(ONE, TRANSCODE, SMALL)
     png = await templates.create(ONE, SNAPSHOT, {"Format": "png"})
