@@ -15,6 +15,7 @@ from shared.mps.audio_template import AudioTemplateInfoForUpdate as AudioTemplat
 from shared.mps.base import MpsModel
 from shared.mps.enhance import EnhanceConfig
 from shared.mps.extra_input import ExtraInput
+from shared.mps.head_tail import HeadTailParameter
 from shared.mps.mosaic import MosaicSet
 from shared.mps.naming import NUMBER_VARIABLES, PLAIN_VARIABLES, NamingError, NumberFormat, check_path
 from shared.mps.not_yet import NOT_YET
@@ -275,7 +276,7 @@ class TranscodeTaskInput(MpsModel):
     output_object_path: str | None = None
     segment_object_name: str | None = None
     object_number_format: NumberFormat | None = None
-    head_tail_parameter: NotYet = None
+    head_tail_parameter: HeadTailParameter | None = None
 
     @field_validator("output_object_path")
     @classmethod

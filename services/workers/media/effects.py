@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from services.workers.media.filtergraph import Overlay
-from shared.mps.media import MediaAudioStreamItem
+from shared.mps.media import MediaAudioStreamItem, MediaMetaData
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,15 @@ class SubtitleTrack:
 
 
 @dataclass(frozen=True, slots=True)
+class Clip:
+    """A file to join with the film, and what it is. `field` is its path in the parameters."""
+
+    field: str
+    path: Path
+    facts: MediaMetaData
+
+
+@dataclass(frozen=True, slots=True)
 class Effects:
     """Each text is one filter or a chain of them; labels inside must be its own (see FilterGraph.apply)."""
 
@@ -55,6 +64,10 @@ class Effects:
     """Burnt into the picture, on top of everything."""
     tracks: tuple[SubtitleTrack, ...] = ()
     """Subtitles beside picture and sound."""
+    heads: tuple[Clip, ...] = ()
+    """Joined before the film; nothing is drawn on them."""
+    tails: tuple[Clip, ...] = ()
+    """Joined behind it."""
     to_hdr: tuple[str, ...] = ()
     """On the finished picture, SDR until here, so that what is drawn on it is not brighter than paper."""
     before_mix: tuple[str, ...] = ()
@@ -77,12 +90,14 @@ class Effects:
             or self.overlays
             or self.subtitles
             or self.to_hdr
+            or self.heads
+            or self.tails
         )
 
     @property
     def on_sound(self) -> bool:
         """Whether the sound is changed, so that it cannot be copied."""
-        return bool(self.before_mix or self.after_mix)
+        return bool(self.before_mix or self.after_mix or self.heads or self.tails)
 
 
 NO_EFFECTS = Effects()

@@ -16,6 +16,7 @@ from services.workers.media.effects import NO_EFFECTS, Effects
 from services.workers.media.encoding import in_two_passes, video_arguments
 from services.workers.media.geometry import geometry
 from services.workers.media.hdr import made_hdr10, static_metadata
+from services.workers.media.joining import Joining
 from services.workers.media.rate import rate_of
 from services.workers.media.segments import Segments, segments_of
 from services.workers.media.shaping import HD_HEIGHT, pixel_format, shaped_picture
@@ -112,16 +113,23 @@ def plan(
     video = template.video_template if with_video else None
     audio = template.audio_template if with_audio else None
     written = container_format(template.container, template.segment_type)
+    part = cut(params, template, source)
+    joining = _joining(effects, source, part, with_picture=with_video)
+    if joining and not template.remove_audio and joining.any_sound:
+        audio = template.audio_template
     _check_copies(template, source, written, with_video=with_video, with_audio=with_audio)
     _check_changes(video, audio, effects)
-    part = cut(params, template, source)
     segments = segments_of(template, source)
     raw_times = part.raw_times
 
-    picture = _Picture(template, video, source, written, segments, effects, threads, raw_times, part.expected_s)
+    picture = _Picture(
+        template, video, source, written, segments, effects, threads, raw_times, part.expected_s, joining
+    )
     inputs = (*picture.inputs, *(speech.arguments if speech and audio else ()))
     heard = f"{inputs.count('-i')}:a:0" if speech else "0:a:0"
-    sound = _sound(template, audio, source, written, effects, raw_times, heard) if audio else []
+    sound = (
+        _sound(template, audio, source, written, effects, raw_times, heard, joining, picture.clips_at) if audio else []
+    )
     if effects.sounds and template.audio_template and not template.remove_audio:
         added = added_sounds(
             effects.sounds,
@@ -139,23 +147,25 @@ def plan(
     muxer = segments.arguments(independent=not copied_video) if segments else []
     two = picture.in_two_passes
     tracks = subtitle_tracks(effects.tracks, template.container, 1 + inputs.count("-i"))
+    length = () if joining else part.length
     common = tuple(argument for argument in _COMMON if argument != "-sn") if tracks.arguments else _COMMON
     return TranscodePlan(
         before=(
             *(("-threads", str(threads)) if threads else ()),
             *part.before,
+            *(part.length if joining else ()),
         ),
         inputs=(*inputs, *tracks.inputs),
         after=(
             *(*common, *picture.arguments(2 if two else 0), *sound, *tracks.arguments),
-            *(*part.length, *muxer, *written.arguments),
+            *(*length, *muxer, *written.arguments),
             f"file:{output}",
         ),
-        first_pass=(*_COMMON, *picture.arguments(1), "-an", *part.length, "-f", "null", "-") if two else (),
+        first_pass=(*_COMMON, *picture.arguments(1), "-an", *length, "-f", "null", "-") if two else (),
         output=output,
         key=names.key("OutputObjectPath", path, written.extension),
         shown_path=names.shown(path, written.extension),
-        expected_s=part.expected_s,
+        expected_s=joining.lasts_s if joining else part.expected_s,
         copied=(video is None or copied_video) and (audio is None or audio.codec == "copy"),
         format=written,
         segments=segments,
@@ -178,8 +188,11 @@ class _Picture:
         threads: int,
         raw_times: bool,
         lasts_s: float,
+        joining: Joining | None = None,
     ) -> None:
         self.inputs: tuple[str, ...] = ()
+        self.clips_at = 1
+        """The number of the first clip's input."""
         self.in_two_passes = False
         self._template, self._video, self._source, self._written = template, video, source, written
         self._threads = threads
@@ -189,11 +202,18 @@ class _Picture:
         self._mapped: tuple[str, ...] = ("-map", "0:V:0")
         if video is not None and video.codec != "copy":
             graph = shaped_picture(video, source, effects, template.container)
-            self.inputs, self._mapped = tuple(graph.inputs), tuple(graph.arguments())
+            self.inputs = tuple(graph.inputs)
+            self.clips_at += self.inputs.count("-i")
+            if joining:
+                self._mapped = tuple(joining.picture(graph, video, template.container, self.clips_at))
+            else:
+                self._mapped = tuple(graph.arguments())
             frame = geometry(video, source)
             self._size = (frame.width, frame.height)
             rate = rate_of(video, source, template.tehd_config)
             self.in_two_passes = in_two_passes(video.codec, rate, lasts_s)
+        if joining:
+            self.inputs = (*self.inputs, *joining.inputs)
 
     def arguments(self, pass_number: int) -> list[str]:
         """Mapping, filters and encoder; none without a picture."""
@@ -223,6 +243,8 @@ def _sound(
     effects: Effects,
     raw_times: bool,
     heard: str,
+    joining: Joining | None,
+    clips_at: int,
 ) -> list[str]:
     """Mapping, filters, encoder and tags of the sound, `heard` being its stream specifier. A copy takes all
     tracks that the container can carry."""
@@ -234,13 +256,17 @@ def _sound(
         ]
         maps = [argument for index in fitting for argument in ("-map", f"0:a:{index}")]
         return [*maps, "-c:a", "copy", *(stream_tags(audio, AudioFacts()) if len(fitting) == 1 else [])]
-    assert source.audio is not None
-    arguments = audio_arguments(audio, source.audio, effects, container=template.container, raw_times=raw_times)
+    own = joining.any_sound if joining else source.audio
+    assert own is not None
+    arguments = audio_arguments(audio, own, effects, container=template.container, raw_times=raw_times)
+    mapped = ["-map", heard]
+    if joining:
+        # The filters stand in the graph that joins.
+        mapped, arguments = joining.sound(audio, effects, template.container, heard, clips_at), arguments[2:]
     known = source.facts.audio[0] if source.facts and source.facts.audio else AudioFacts()
     # Tags of the source's own stream (bit rates, statistics) would be wrong for ours.
     return [
-        "-map",
-        heard,
+        *mapped,
         *arguments,
         "-map_metadata:s:a:0",
         "-1",
@@ -281,6 +307,18 @@ def canvas_of(params: TranscodeTaskInput, template: RawTranscodeParameter, sourc
         hdr=source.video.hdr_type if video.bit_depth == 10 else "",
         assumed="bt709" if high and not source.video.color_space else "",
     )
+
+
+def _joining(effects: Effects, source: MediaMetaData, part: Cut, *, with_picture: bool) -> Joining | None:
+    """The clips of an output with the film between them; None if there are none. Raises InvalidInput."""
+    if not effects.heads and not effects.tails:
+        return None
+    if not part.expected_s:
+        raise InvalidInput("HeadTailParameter: it is not known how long the source lasts")
+    found = Joining(effects.heads, effects.tails, source, part.expected_s, with_picture)
+    # Whatever a clip lacks is said before anything is made of it.
+    assert found.lasts_s > 0
+    return found
 
 
 def _check_copies(

@@ -150,6 +150,8 @@ def check_fits(params: TranscodeTaskInput, template: RawTranscodeParameter) -> N
             raise TemplateMisfit(field, "must be absent: the output has no picture")
         if template.video_template and template.video_template.codec == "copy":
             raise TemplateMisfit(field, "must be absent: VideoTemplate.Codec is copy, a copied picture is not changed")
+    if params.head_tail_parameter and params.head_tail_parameter.on:
+        _check_joining(params, template)
     if params.tracks and template.container not in SUBTITLE_CODECS:
         raise TemplateMisfit(
             "OverrideParameter.AddOnSubtitles", f"must be absent: {template.container} has no place for subtitles"
@@ -171,3 +173,15 @@ def _check_added_sounds(params: TranscodeTaskInput, template: RawTranscodeParame
         raise TemplateMisfit(field, "must be absent: RemoveAudio is 1")
     if audio.codec == "copy":
         raise TemplateMisfit(field, "must be absent: AudioTemplate.Codec is copy, and added sounds are encoded like it")
+
+
+def _check_joining(params: TranscodeTaskInput, template: RawTranscodeParameter) -> None:
+    if params.added_sounds:
+        raise TemplateMisfit("HeadTailParameter", "must be absent when OverrideParameter.AddonAudioStream is given")
+    video = None if template.audio_only else template.video_template
+    audio = None if template.remove_audio else template.audio_template
+    for name, stream in (("VideoTemplate", video), ("AudioTemplate", audio)):
+        if stream is not None and stream.codec == "copy":
+            raise TemplateMisfit("HeadTailParameter", f"must be absent: {name}.Codec is copy, and clips are encoded")
+    if video is not None and video.raw_pts:
+        raise TemplateMisfit("HeadTailParameter", "must be absent when VideoTemplate.RawPts is 1")

@@ -111,7 +111,6 @@ def test_what_is_off_is_accepted() -> None:
     ("params", "field"),
     [
         (raw() | {"BlindWatermark": {"Definition": 3}}, "BlindWatermark"),
-        (raw() | {"HeadTailParameter": {"HeadSet": [{"Type": "COS"}]}}, "HeadTailParameter"),
         (raw(TEHDConfig={"Type": "TEHD-200"}), "RawParameter.TEHDConfig.Type"),
         (
             raw(EnhanceConfig={"VideoEnhance": {"DiffusionEnhance": {"Switch": "ON"}}}),
