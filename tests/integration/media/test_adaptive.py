@@ -256,7 +256,7 @@ async def test_segments_that_are_still_to_be_encrypted_or_in_one_file_are_not_of
 
 async def offered(folder: Path, kind: str, **params: Any) -> tuple[NodeOutcome, dict[OutputFile, bytes]]:
     """Encodes a clip of five seconds with one thread; what came out, and what was offered before."""
-    template = {"Format": "HLS", "SegmentType": kind, "StreamInfos": [rung(240, 300), rung(180, 200)]}
+    template = {"Format": "HLS", "SegmentType": kind, "StreamInfos": [rung(480, 700), rung(360, 400)]}
     task = task_for(
         "adaptive_streaming",
         {"Definition": 100_500, **params},

@@ -27,14 +27,14 @@ def test_default_slots_and_threads_make_one_thread_for_each_cpu(monkeypatch: pyt
     assert WorkerSettings(media_slots=8, encoder_threads=3).threads == 3
 
 
-@pytest.mark.parametrize(("codec", "height"), [("h264", 240), ("h265", 180)])
-async def test_encode_with_one_thread_keeps_one_cpu_busy(tmp_path: Path, codec: str, height: int) -> None:
+@pytest.mark.parametrize(("codec", "seconds"), [("h264", 1.5), ("h265", 1)])
+async def test_encode_with_one_thread_keeps_one_cpu_busy(tmp_path: Path, codec: str, seconds: float) -> None:
     template = {
         "Container": "mp4",
-        "VideoTemplate": {"Codec": codec, "Fps": 0, "Bitrate": 0, "Height": height},
+        "VideoTemplate": {"Codec": codec, "Fps": 0, "Bitrate": 0},
         "RemoveAudio": 1,
     }
-    params = TranscodeTaskInput.model_validate({"Definition": 0, "RawParameter": template, "EndTimeOffset": 3})
+    params = TranscodeTaskInput.model_validate({"Definition": 0, "RawParameter": template, "EndTimeOffset": seconds})
     work = plan(params, resolve(params), await probe(BUNNY), OutputNames("in/x.mp4", 0, "/"), threads=1)
     command = [str(media_tools().ffmpeg), "-v", "error", "-nostdin", *ffmpeg.filter_threads(1)]
     command += [*ffmpeg.source(BUNNY, *work.before), *work.after]
@@ -45,8 +45,8 @@ async def test_encode_with_one_thread_keeps_one_cpu_busy(tmp_path: Path, codec: 
             time.sleep(0.02)
     assert process.returncode == 0
     spent = sorted(busy.values(), reverse=True)
-    assert spent[0] > sum(spent) / 2, "the encoder"
-    assert spent[1] < sum(spent) / 3, "the decoder; a second thread of the encoder would have as much as the first"
+    # The decoder has far less to do; a second thread of the encoder would have as much as the first.
+    assert spent[1] < spent[0] / 2
 
 
 def ticks_by_thread(pid: int) -> Iterator[tuple[str, int]]:

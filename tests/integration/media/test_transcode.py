@@ -229,7 +229,7 @@ async def test_metadata_of_the_probe_is_used(clips: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("segment_type", [0, 7])
 async def test_finished_segments_are_offered_while_the_encode_goes_on(tmp_path: Path, segment_type: int) -> None:
-    params = raw("hls", H264 | {"HlsTime": 1, "SegmentType": segment_type, "Height": 360}, AAC)
+    params = raw("hls", H264 | {"HlsTime": 1, "SegmentType": segment_type, "Height": 540}, AAC)
     (tmp_path / "a").mkdir()
     context = FakeContext(task_for("transcode", params), tmp_path / "a", BUNNY)
     tools = replace(media_tools(), threads=1)
