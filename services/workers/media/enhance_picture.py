@@ -104,7 +104,8 @@ def _repaired(wanted: VideoEnhanceConfig) -> list[str]:
         if wanted.denoise.type == "weak":
             filters.append(averaged(0.1, 0.2, 5))
         else:
-            filters += [averaged(0.3, 0.9, 9), "fftdnoiz=sigma=15:block=16"]
+            # Averaging over more frames, or by looser thresholds, leaves ghosts of what moves.
+            filters += [averaged(0.2, 0.4, 5), "fftdnoiz=sigma=40:block=16"]
     if wanted.image_quality_enhance and wanted.image_quality_enhance.on:
         filters.append("hqdn3d=2:1.5:3:3")
     return filters

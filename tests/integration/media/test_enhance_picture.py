@@ -89,7 +89,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make("-i", at("pan50"), "-vf", "fps=25", *LOSSLESS, at("pan"))
     for name, filters in DAMAGE.items():
         make("-i", at("clean"), "-vf", f"{filters},format=yuv420p", *LOSSLESS, at(name))
-    make("-i", at("pan"), "-vf", f"{DAMAGE['dirty']},format=yuv420p", *LOSSLESS, at("dirty_pan"))
+    for name in ("dirty", "little_noise", "much_noise"):
+        make("-i", at("pan"), "-vf", f"{DAMAGE[name]},format=yuv420p", *LOSSLESS, at(f"{name}_pan"))
     make("-i", at("clean"), "-c:v", "mpeg2video", "-q:v", "20", at("blocks"))
     make("-i", at("clean"), "-c:v", "mpeg2video", "-q:v", "31", at("worse_blocks"))
     make("-i", at("large"), "-vf", "scale=320:180:flags=area", *LOSSLESS, at("half"))
@@ -131,6 +132,8 @@ async def enhanced(source: Path, folder: Path, enhance: dict[str, Any] | None = 
     [
         ("little_noise", {"Denoise": {}}, 3),
         ("much_noise", {"Denoise": {"Type": "strong"}}, 6),
+        ("little_noise_pan", {"Denoise": {}}, 0.4),
+        ("much_noise_pan", {"Denoise": {"Type": "strong"}}, 6),
         ("soft", {"ImageQualityEnhance": {}}, 0.5),
         ("softer", {"ImageQualityEnhance": {"Type": "normal"}}, 0.5),
         ("softest", {"ImageQualityEnhance": {"Type": "strong"}}, 0.5),
