@@ -32,6 +32,8 @@ class MediaFacts(MpsModel):
     level: int = 0
     start: float = 0.0
     """Seconds; where the timestamps of the file begin."""
+    video_start: float = 0.0
+    """Seconds; how long after that the picture begins."""
     audio: list[AudioFacts] = Field(default_factory=list)
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.workers.media.winding import opened_at
+from services.workers.media.winding import opened_at, shown_from
 from shared.mps.animated_graphics import AnimatedGraphicsTemplate
 from shared.mps.media import MediaMetaData
 
@@ -50,7 +50,7 @@ def arguments(
     """Each frame shows what is shown at its time; decoding begins at the part and ends with it."""
     before = ("-threads", str(threads)) if threads else ()
     opened, clock_s = opened_at(path, source, part.start_s, *before)
-    frames = ",".join((f"fps={template.fps}:start_time={clock_s:.3f}:round=up", *look))
+    frames = ",".join((*shown_from(clock_s, template.fps), *look))
     output = f"output.{template.format}"
     end = ("-frames:v", str(part.frames), "-an", "-sn", "-dn")
     if template.format == "webp":

@@ -54,8 +54,10 @@ def check_times(times: Sequence[float], source: MediaMetaData) -> tuple[float, .
                 f"time offset {time:g} s is beyond the end of the source ({source.duration:g} s)",
                 ErrCode.INVALID_TIME_OFFSET,
             )
-    last = max((source.video_duration or source.duration) - 0.001, 0.0)
-    return tuple(min(time, last) for time in times)
+    begins_s = source.facts.video_start if source.facts else 0.0
+    last = max(begins_s + (source.video_duration or source.duration) - 0.001, 0.0)
+    # Of a recording that was never closed nobody knows the end.
+    return tuple(min(time, last) for time in times) if last else tuple(times)
 
 
 def require_picture(source: MediaMetaData) -> None:

@@ -152,6 +152,7 @@ def _encoding_facts(facts: Mapping[str, Any]) -> MediaFacts:
         profile=video.get("profile", ""),
         level=video.get("level", 0),
         start=facts.get("start", 0.0),
+        video_start=max(round(video.get("start", 0.0) - facts.get("start", 0.0), 3), 0.0) if video else 0.0,
         audio=[
             AudioFacts(
                 layout=stream.get("layout", ""),

@@ -54,6 +54,7 @@ def _video(stream: VideoStream) -> dict[str, Any]:
         "matrix": int(context.colorspace or 0),
         "extradata": (context.extradata or b"")[:512].hex(),
         "duration": _seconds(stream),
+        "start": float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0,
         "sar": _ratio(stream),
         "pixel_format": context.pix_fmt or "",
         "bit_depth": context.format.components[0].bits if context.format and context.format.components else 8,

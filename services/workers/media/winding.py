@@ -6,6 +6,7 @@ uneven distances. Decoding begins at a key frame before; the `fps` filter then l
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from services.workers.media import ffmpeg
@@ -18,8 +19,17 @@ _INDEXED = frozenset({"mov", "mp4", "matroska", "webm"})
 _STILLS = frozenset({"image2", "png_pipe", "jpeg_pipe", "webp_pipe"})
 _UNWINDABLE = _STILLS | {"gif", "apng", "h264", "hevc", "mpegvideo"}
 """Without times that could be looked for: read from the start."""
+REORDERED = 6
+"""Frames. Containers find a key frame by when it is decoded, which is that long before it is shown."""
+MIN_LEAD_S = 0.5
+SLACK_S = 0.0005
+"""Times are written down to the millisecond, and rounded once more on their way: a frame that begins so little after the
+moment is meant."""
 SEEK_COSTS_S = 3.0
 """A jump costs about as much as decoding this much: measured 0.16 CPU s against 0.04 for each second of 720p."""
+
+
+_HELD = "tpad=stop=1:stop_mode=clone"
 
 
 def is_still(source: MediaMetaData) -> bool:
@@ -36,8 +46,10 @@ def lead_s(source: MediaMetaData) -> float:
     """How long before a moment reading has to begin."""
     names = source.container.split(",")
     if not _UNWINDABLE.isdisjoint(names):
-        return source.duration
-    return 0.0 if not _INDEXED.isdisjoint(names) else LEAD_S
+        return math.inf
+    if _INDEXED.isdisjoint(names) or not source.duration:
+        return LEAD_S
+    return max(MIN_LEAD_S, REORDERED / source.frame_rate) if source.frame_rate else 2 * MIN_LEAD_S
 
 
 def opened_at(path: Path, source: MediaMetaData, time_s: float, *before: str) -> tuple[list[str], float]:
@@ -50,19 +62,30 @@ def opened_at(path: Path, source: MediaMetaData, time_s: float, *before: str) ->
     return ffmpeg.source(path, *before, "-noaccurate_seek", "-ss", f"{start:.3f}"), time_s - start
 
 
+def shown_from(clock_s: float, rate: float) -> tuple[str, ...]:
+    """Filters that let through what is shown at a moment of that clock, as the first frame, and at that rate from then
+    on; the last frame may come late."""
+    # In microseconds: `start_time` would be rounded to the source's frames.
+    return (
+        "settb=1/1000000",
+        f"setpts=PTS-{round((clock_s + SLACK_S) * 1_000_000)}",
+        f"fps={rate:g}:start_time=0:round=up",
+    )
+
+
 def shown_at(clock_s: float) -> tuple[str, ...]:
     """Filters that let through the frame that is shown at a moment of that clock, as the first one."""
     # The last frame stands as long as another: the filter wants to see what comes after.
-    return ("tpad=stop=1:stop_mode=clone", f"fps=1000:start_time={clock_s:.3f}:round=up")
+    return (_HELD, *shown_from(clock_s, 1000))
 
 
 def shown_every(interval_s: float) -> tuple[str, ...]:
     """Filters that let through the frames that are shown at 0, at `interval_s`, at twice that, ..."""
     return (
+        _HELD,
         "settb=1/1000000",
-        "tpad=stop=1:stop_mode=clone",
         # Counting in intervals keeps a distance of a third of a second from drifting.
-        f"setpts=PTS/{interval_s:.9f}",
+        f"setpts=(PTS-{round(SLACK_S * 1_000_000)})/{interval_s:.9f}",
         "fps=1:start_time=0:round=up",
     )
 

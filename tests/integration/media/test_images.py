@@ -25,6 +25,7 @@ from tests.integration.media.counted import RATE, make_counted, number_in, numbe
 KINDS = node_kinds(media_tools().ffmpeg)
 OWN = 30001
 TIMES = ["0s", "0.001s", "0.48s", "0.5s", "0.52s", "3.999s", "4s", "4.01s", "7.99s"]
+SOURCES = [f"clip.{name}" for name in ("mp4", "mkv", "ts", "flv", "h264")] + ["fragments.mp4", "live.mkv"]
 EVERY_KIND: dict[str, dict[str, Any]] = {
     "snapshot_by_time": {"Definition": 10, "ExtTimeOffsetSet": ["0s"]},
     "sample_snapshot": {"Definition": 10},
@@ -39,8 +40,14 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     seventy seconds at five frames a second, a key frame every 2.6 s."""
     folder = tmp_path_factory.mktemp("counted")
     make_counted(folder / "clip.mp4", 8, key_every=50)
-    for name in ("clip.mkv", "clip.ts", "clip.flv"):
+    for name in ("clip.mkv", "clip.ts", "clip.flv", "clip.h264"):
         make("-i", str(folder / "clip.mp4"), "-c", "copy", str(folder / name))
+    copied = ["-i", str(folder / "clip.mp4"), "-c", "copy"]
+    make(*copied, "-movflags", "+frag_keyframe+empty_moov", str(folder / "fragments.mp4"))
+    # A recording that nobody closed: without an index, and without a duration.
+    make(*copied, "-f", "matroska", "-live", "1", str(folder / "live.mkv"))
+    sound = ["-f", "lavfi", "-i", "anullsrc", "-t", "10", "-c:a", "aac"]
+    make("-itsoffset", "1.52", *copied[:2], *sound, "-c:v", "copy", str(folder / "late.mp4"))
     make_counted(folder / "vfr.mp4", 8, key_every=50, filters="select='not(mod(n,7))'")
     make_counted(folder / "long.mp4", 51, rate=5, key_every=13)
     make("-stream_loop", "1", "-i", str(folder / "long.mp4"), "-c", "copy", str(folder / "twice.mp4"))
@@ -61,11 +68,16 @@ async def run(
     return outcome
 
 
-@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.ts", "clip.flv"])
+@pytest.mark.parametrize("name", SOURCES)
 async def test_a_snapshot_is_the_frame_that_a_player_shows(counted: Path, tmp_path: Path, name: str) -> None:
     outcome = await run("snapshot_by_time", tmp_path, counted / name, {"ExtTimeOffsetSet": TIMES})
     shown = [number_of(file.path) for file in outcome.files]
     assert shown == [int(float(time[:-1]) * RATE + 1e-6) for time in TIMES]
+
+
+async def test_a_picture_that_begins_after_the_sound_is_in_its_time(counted: Path, tmp_path: Path) -> None:
+    outcome = await run("snapshot_by_time", tmp_path, counted / "late.mp4", {"ExtTimeOffsetSet": ["1s", "3s", "9.4s"]})
+    assert [number_of(file.path) for file in outcome.files] == [0, 37, 197]
 
 
 async def test_with_uneven_frames_a_snapshot_is_the_last_one_before(counted: Path, tmp_path: Path) -> None:

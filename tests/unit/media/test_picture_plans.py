@@ -126,6 +126,9 @@ def test_watermarks_are_drawn_on_all_pictures_at_once() -> None:
     assert (call[call.index("-frames:v") + 1], call[-1]) == ("10", "file:marked-%d.jpg")
 
 
+ENDS = "scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p"
+
+
 def wanted(source: MediaMetaData, extension: str = "jpg") -> Wanted:
     return Wanted(Path("/scratch/in.mp4"), source, ("null",), extension)
 
@@ -133,20 +136,23 @@ def wanted(source: MediaMetaData, extension: str = "jpg") -> Wanted:
 def test_pictures_jump_to_their_times() -> None:
     found = pictures.by_jumps(wanted(media()), {0: 0.0, 7: 3.5})
     assert found.count("-protocol_whitelist") == 2
-    assert [found[index + 1] for index, name in enumerate(found) if name == "-ss"] == ["3.500"]
+    assert [found[index + 1] for index, name in enumerate(found) if name == "-ss"] == ["3.000"]
     chains = [found[index + 1] for index, name in enumerate(found) if name == "-vf"]
-    assert all("fps=1000:start_time=0.000:round=up,null," in chain for chain in chains)
+    assert all(chain.endswith("fps=1000:start_time=0:round=up,null," + ENDS) for chain in chains)
+    assert ["setpts=PTS-500," in chains[0], "setpts=PTS-500500," in chains[1]] == [True, True]
     assert found[-1] == "file:picture-7.jpg"
 
 
 @pytest.mark.parametrize(
     ("container", "time", "start", "clock"),
     [
-        ("mov,mp4,m4a,3gp,3g2,mj2", 3600.0, "3600.000", 0.0),
+        # Key frames are found by when they are decoded.
+        ("mov,mp4,m4a,3gp,3g2,mj2", 3600.0, "3599.500", 0.5),
         ("matroska,webm", 0.0, None, 0.0),
         # Without an index reading begins early enough for a key frame, or at the very start.
         ("mpegts", 3600.0, "3588.000", 12.0),
         ("flv", 5.0, None, 5.0),
+        ("h264", 3600.0, None, 3600.0),
         ("gif", 3600.0, None, 3600.0),
         ("jpeg_pipe", 0.02, None, 0.02),
     ],
@@ -285,7 +291,7 @@ def test_a_gif_reads_its_part_twice_and_holds_no_frames() -> None:
     template = AnimatedGraphicsTemplate(fps=10, quality=30)
     made = animation.arguments(Path("/in"), LONG, template, animation.Part(60, 2, 20), ("null",))
     palette, mapped = made.calls
-    assert all(call[call.index("-ss") + 1] == "60.000" for call in made.calls)
+    assert all(call[call.index("-ss") + 1] == "59.500" for call in made.calls)
     assert "trim=end_frame=20,palettegen=max_colors=102:" in palette[palette.index("-vf") + 1]
     assert "split" not in str(made.calls)
     assert mapped[mapped.index("-frames:v") + 1] == "20"
