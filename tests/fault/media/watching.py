@@ -1,0 +1,73 @@
+"""Sees whether anybody opened a file or connected to a port."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import selectors
+import socket
+import threading
+from pathlib import Path
+from typing import Self
+
+_OPEN_OR_READ = 0x20 | 0x01
+"""IN_OPEN, IN_ACCESS of sys/inotify.h."""
+
+
+class Touches:
+    """Opened or read files among those watched: inotify, so Linux only."""
+
+    def __init__(self, *paths: Path) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._fd = libc.inotify_init1(os.O_NONBLOCK)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "inotify")
+        for path in paths:
+            if libc.inotify_add_watch(self._fd, os.fsencode(path), _OPEN_OR_READ) < 0:
+                raise OSError(ctypes.get_errno(), "inotify")
+
+    def seen(self) -> bool:
+        """Whether there was one since the last time."""
+        try:
+            return bool(os.read(self._fd, 65536))
+        except BlockingIOError:
+            return False
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class Listener:
+    """A TCP and a UDP port of one number on the loopback; counts who comes."""
+
+    def __init__(self) -> None:
+        self._tcp = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._tcp.getsockname()[1]
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._udp.bind(("127.0.0.1", self.port))
+        self.count = 0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+        self._tcp.close()
+        self._udp.close()
+
+    def _serve(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for each in (self._tcp, self._udp):
+                each.setblocking(False)
+                selector.register(each, selectors.EVENT_READ)
+            while not self._ending.is_set():
+                for key, _ in selector.select(0.05):
+                    self.count += 1
+                    if key.fileobj is self._tcp:
+                        self._tcp.accept()[0].close()
+                    else:
+                        self._udp.recv(65536)
