@@ -50,7 +50,9 @@ def arguments(
     """Each frame shows what is shown at its time; decoding begins at the part and ends with it."""
     before = ("-threads", str(threads)) if threads else ()
     opened, clock_s = opened_at(path, source, part.start_s, *before)
-    frames = ",".join((*shown_from(clock_s, template.fps), *look))
+    # The last frame may claim to last for ever, and would be repeated for as long.
+    ended = f"setpts='min(PTS,{clock_s + part.length_s + 1:.3f}/TB)'"
+    frames = ",".join((ended, *shown_from(clock_s, template.fps), *look))
     output = f"output.{template.format}"
     end = ("-frames:v", str(part.frames), "-an", "-sn", "-dn")
     if template.format == "webp":

@@ -19,6 +19,8 @@ FORMATS = (
     "png_pipe,jpeg_pipe,webp_pipe,apng,asf,mxf"
 )
 """Demuxers that open nothing but the file they are given (FACTS §5): no playlists, no concat lists, no scripts."""
+BEYOND, BEYOND_S = 3, 1200
+"""Durations in headers are wrong at times, but not by so much: times and seconds more."""
 MAX_PIXELS = 16384 * 8192
 """Per frame, of what is decoded: 16K. A bigger picture is a decompression bomb."""
 
@@ -38,7 +40,9 @@ _SOURCE = re.compile(
     r"|could not find codec parameters"
     r"|not on whitelist|not in whitelist|Format not on|does not contain any stream|matches no streams"
     r"|Decoding error|Decoder .* not found|Error during demuxing|End of file|Picture size|Invalid .*stream"
-    r"|Cannot determine format of input|no video|Output file .*does not contain|received no packets",
+    r"|Cannot determine format of input|no video|Output file .*does not contain|received no packets"
+    # A muxer that was given nothing.
+    r"|Error writing trailer: Invalid argument",
     re.I,
 )
 _PARAMETERS = re.compile(
@@ -80,6 +84,13 @@ def source(path: Path, *before: str) -> list[str]:
         "-i",
         f"file:{path}",
     ]
+
+
+def bounded(lasts_s: float) -> tuple[str, ...]:
+    """Input options that end the reading of a source far behind the end that it claims. A packet may claim to be shown
+    in a hundred years, and filters that make an even frame rate would fill all the time up to it. None if the
+    duration is not known."""
+    return ("-t", f"{BEYOND * lasts_s + BEYOND_S:.3f}") if lasts_s > 0 else ()
 
 
 async def call(

@@ -74,11 +74,12 @@ async def probe(path: Path, demuxer: str = "") -> MediaMetaData:
 async def probe_output(path: Path, size_bytes: int) -> MediaMetaData:
     """Metadata of a file that we made, which may be an HLS playlist; `size_bytes` counts all its parts.
 
-    Raises InternalError if it cannot be read back.
+    Raises SourceFileError if nothing came out of the source that can be played: the next attempt would end the same.
     """
     facts = await _facts(path, f"{FORMATS},hls", probe_limits(size_bytes))
     if "error" in facts or not facts["decoded"]:
-        raise InternalError(f"the output cannot be read back: {facts.get('error', 'nothing can be decoded')}")
+        reason = facts.get("error", "nothing can be decoded")
+        raise SourceFileError(f"nothing that can be played came out of the source: {reason}")
     if facts["duration"]:
         # The demuxer knows the playlist's own size only.
         facts["bit_rate"] = round(size_bytes * 8 / facts["duration"])

@@ -56,6 +56,7 @@ def opened_at(path: Path, source: MediaMetaData, time_s: float, *before: str) ->
     """Arguments that open a source for what is shown from `time_s` on, and where that lies on the clock of what is
     read. `before` are further input options."""
     start = time_s - lead_s(source)
+    before = (*before, *ffmpeg.bounded(source.duration))
     if start < 0.001 or is_still(source):
         # Even a jump to the very start goes wrong without an index.
         return ffmpeg.source(path, *before), max(time_s, 0.0)

@@ -48,7 +48,9 @@ async def run_passes(
 ) -> str:
     """Both passes or the one; returns what ffmpeg complained about. `on_written` is told when the output has grown,
     `before` is the share of the progress that is made already."""
-    opened = [*ffmpeg.source(path, *work.before), *work.inputs]
+    bound = ffmpeg.bounded(work.expected_s)
+    # Of what is read and of what is written: the last frame may last for ever. A length that was asked for comes later.
+    opened = [*ffmpeg.source(path, *work.before, *bound), *work.inputs, *bound]
     done = 0.0
 
     def on_time(written_s: float) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 _SMALL = {
     "Container": "mp4",
-    "VideoTemplate": {"Codec": "h264", "Fps": 0, "Bitrate": 100, "Width": 128, "Height": 0},
+    "VideoTemplate": {"Codec": "h264", "Fps": 0, "Bitrate": 128, "Width": 128, "Height": 0},
     "AudioTemplate": {"Codec": "aac", "Bitrate": 64, "SampleRate": 44100},
 }
 _RATE = {**_SMALL, "VideoTemplate": {**_SMALL["VideoTemplate"], "Fps": 25, "Gop": 2, "GopUnit": "second"}}  # type: ignore[dict-item]

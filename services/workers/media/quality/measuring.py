@@ -92,7 +92,17 @@ def arguments(
         outputs += ["-map", "0:a:0", "-af", ",".join(chain)]
     if not outputs:
         return []
-    return [*ffmpeg.source(path, *before), *outputs, "-sn", "-dn", "-fps_mode", "passthrough", "-f", "null", "-"]
+    return [
+        *ffmpeg.source(path, *before, *ffmpeg.bounded(source.duration)),
+        *outputs,
+        "-sn",
+        "-dn",
+        "-fps_mode",
+        "passthrough",
+        "-f",
+        "null",
+        "-",
+    ]
 
 
 def _at_most(lines: int) -> str:
