@@ -23,8 +23,8 @@ REORDERED = 6
 """Frames. Containers find a key frame by when it is decoded, which is that long before it is shown."""
 MIN_LEAD_S = 0.5
 SLACK_S = 0.0005
-"""Times are written down to the millisecond, and rounded once more on their way: a frame that begins so little after the
-moment is meant."""
+"""Times are written down to the millisecond, and rounded once more on their way: a frame that begins so little after
+the moment is meant."""
 SEEK_COSTS_S = 3.0
 """A jump costs about as much as decoding this much: measured 0.16 CPU s against 0.04 for each second of 720p."""
 
