@@ -6,9 +6,12 @@ import re
 
 import pytest
 
+from services.workers.scratch import Scratch
+from services.workers.source_cache import SourceCache
 from tests.fault.simulation.command import simulate
 from tests.fault.simulation.play import play_one
 from tests.fault.simulation.stage import Stage
+from tests.fault.simulation.work import SimulatedCache, SimulatedScratch
 from tests.fault.simulation.world import World
 
 SCHEDULES = 2000
@@ -31,6 +34,11 @@ def test_every_guarantee_holds_in_every_schedule() -> None:
     happened = dict(re.findall(r"([a-z_: ]+) (\d+)", found.stdout.rpartition("in them: ")[2]))
     counts = {what.strip(): int(count) for what, count in happened.items()}
     assert [what for what in HAPPENS if not counts.get(what)] == []
+
+
+@pytest.mark.parametrize(("real", "stand_in"), [(Scratch, SimulatedScratch), (SourceCache, SimulatedCache)])
+def test_stand_ins_have_every_method_of_what_they_stand_for(real: type, stand_in: type) -> None:
+    assert [name for name in vars(real) if not name.startswith("_") and not hasattr(stand_in, name)] == []
 
 
 def test_a_seed_tells_the_same_story_every_time() -> None:

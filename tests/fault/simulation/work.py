@@ -134,7 +134,11 @@ class SimulatedScratch:
 
     def __init__(self, worker: str) -> None:
         self.worker = worker
-        self.sources = Path("sources")
+
+    @property
+    def sources(self) -> Path:
+        """A folder that does not exist either."""
+        return Path("sources")
 
     @classmethod
     def open(cls, _base: Path, name: str) -> SimulatedScratch:
@@ -145,6 +149,11 @@ class SimulatedScratch:
     async def folder(self) -> AsyncIterator[Path]:
         """A folder that does not exist."""
         yield Path("scratch")
+
+    @contextlib.asynccontextmanager
+    async def wanted_folder(self) -> AsyncIterator[Callable[[], Path]]:
+        """The same."""
+        yield lambda: Path("scratch")
 
     def close(self) -> None:
         """Nothing is left."""
