@@ -110,8 +110,17 @@ async def test_bombs_do_not_hurt_the_probe(name: str, kinds: dict[str, NodeKind]
     assert isinstance(seen, SourceFileError | NodeOutcome)
 
 
+IN_SHORT_FORM = ("text.png", "frames.gif", "delta.mp4")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*sorted(IGNORED), *BOMBS])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in IN_SHORT_FORM else pytest.mark.long)
+        for name in (*sorted(IGNORED), *BOMBS)
+    ],
+)
 async def test_hostile_files_in_every_kind_of_node(
     name: str, kinds: dict[str, NodeKind], lures: Lures, touches: Touches, listener: Listener, tmp_path: Path
 ) -> None:

@@ -38,8 +38,8 @@ CALLBACK_STEPS = tuple(timedelta(seconds=seconds) for seconds in (2, 4, 8, 15))
 """Waits between attempts at a delivery: days of them would show nothing that seconds do not."""
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 EXPECTED = ("told to fail", "coroutine ignored GeneratorExit")
-"""What complaints in the log tell that a schedule provokes on purpose. The second is of a dead process: Python closes its
-coroutines when it collects them, which no kill -9 does."""
+"""What complaints in the log tell that a schedule provokes on purpose. The second is of a dead process: Python closes
+its coroutines when it collects them, which no kill -9 does."""
 
 
 class Stage:
