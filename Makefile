@@ -50,8 +50,8 @@ fault: $(STAMP) ## die once at every named crash point, and everything else that
 simulate: $(STAMP) ## many simulated schedules with accidents (ARGS='--schedules 100000')
 	$(BIN)/python -m tests.fault.simulation $(ARGS)
 
-bench: $(STAMP) ## latency and throughput of the orchestration on the embedded stack
-	$(BIN)/python -m tests.bench $(ARGS)
+bench: $(STAMP) ## figures of DESIGN's bars, next to Celery + Redis (SHORT=1: in minutes; ARGS='graphs media --json FILE')
+	$(BIN)/python -m tests.bench $(if $(SHORT),--short) $(ARGS)
 
 contact-sheet: $(STAMP) ## pictures of all image nodes on one PNG, to look at (ARGS=file.png)
 	$(BIN)/python -m tests.media.contact_sheet $(ARGS)

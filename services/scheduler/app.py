@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 
 from services.scheduler.clock_watch import ClockWatch
+from services.scheduler.hints import Hints
 from services.scheduler.orchestrator import Orchestrator
 from services.scheduler.settings import SchedulerSettings
 from shared.bus.subscription import Subscription
@@ -33,7 +34,7 @@ async def build(runtime: Runtime) -> None:
         raise TypeError("the scheduler needs SchedulerSettings")
     bus = runtime.bus
     queue = TaskQueue(runtime.records, timedelta(seconds=settings.lease_s))
-    orchestrator = Orchestrator(runtime.records, queue, bus, bus.topics)
+    orchestrator = Orchestrator(runtime.records, queue, bus, bus.topics, hint=bus.hint)
     bus.declare_topics(bus.topics.run_events, *(bus.topics.tasks(lane) for lane in Lane))
     bus.subscribe(
         Subscription(
@@ -53,6 +54,9 @@ async def build(runtime: Runtime) -> None:
             clock=runtime.clock,
         )
     )
+    hints = Hints(orchestrator)
+    bus.on_hint(bus.topics.task_events, hints.put)
+    runtime.background.append(hints.follow())
     runtime.background.append(sweep_forever(orchestrator, settings))
 
 

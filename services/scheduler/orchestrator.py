@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -30,6 +30,8 @@ from shared.state.task_queue import TaskQueue
 log = structlog.get_logger(__name__)
 
 MAX_CONFLICTS = 50
+REMEMBERED = 10_000
+"""Tasks whose end was taken in, of which the news may still come in another way."""
 REFUSED_PAUSE = timedelta(minutes=1)
 """When a run that the store refuses is looked at again."""
 NEVER_LATER = REFUSED_PAUSE + WATCH_MAX
@@ -44,12 +46,22 @@ class Orchestrator:
     by the state of what it is about.
     """
 
-    def __init__(self, records: Records, queue: TaskQueue, publisher: Publisher, topics: Topics) -> None:
+    def __init__(
+        self,
+        records: Records,
+        queue: TaskQueue,
+        publisher: Publisher,
+        topics: Topics,
+        hint: Callable[[str, str], None] = lambda *_: None,
+    ) -> None:
+        """`hint` gets the topics of lanes whose queue has something new, before the doorbells are on their way."""
         self._records = records
         self._queue = queue
         self._care = TaskCare(queue)
         self._publisher = publisher
         self._topics = topics
+        self._hint = hint
+        self._taken_in: dict[str, None] = {}
         self._recent = RecentRuns()
 
     async def now(self) -> datetime:
@@ -64,8 +76,21 @@ class Orchestrator:
 
     async def ended(self, messages: Sequence[TaskEnded]) -> None:
         """Takes in final tasks."""
-        tasks = await self._records.tasks.get_many([message.task_id for message in messages])
+        await self.take_in([message.task_id for message in messages])
+
+    async def take_in(self, task_ids: Iterable[str]) -> None:
+        """The same for tasks by their ids. What was taken in lately is not looked at again: a task ends once, and that
+        its run has it is written."""
+        news = [task_id for task_id in task_ids if task_id not in self._taken_in]
+        if not news:
+            return
+        tasks = await self._records.tasks.get_many(news)
         await self.apply(_by_run(tasks.values()), from_memory=True)
+        for task in tasks.values():
+            if task.state.final:
+                self._taken_in[task.id] = None
+        while len(self._taken_in) > REMEMBERED:
+            del self._taken_in[next(iter(self._taken_in))]
 
     async def sweep(self, limit: int) -> int:
         """Looks at runs whose timer has come: begins them, takes in results whose message was lost, queues due retries,
@@ -204,8 +229,11 @@ class Orchestrator:
         if not full:
             return
         entries = [(run, entry) for run in full for entry in run.outbox]
-        await self._queue.enqueue([entry.task for _, entry in entries if entry.task is not None])
+        tasks = [entry.task for _, entry in entries if entry.task is not None]
+        await self._queue.enqueue(tasks)
         fault_point("scheduler.after_enqueue")
+        for lane in {task.lane for task in tasks}:
+            self._hint(self._topics.tasks(lane), lane.value)
         freed = await self._signal([entry for _, entry in entries])
         messages = [outgoing for run, entry in entries if (outgoing := self._outgoing(run, entry)) is not None]
         if not await self._publish([*messages, *(self._doorbell(task) for task in freed)]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -17,6 +18,7 @@ from shared.bus.subscription import Subscription
 from shared.concurrency import run_to_end
 from shared.messages.codec import decode
 from shared.messages.messages import TaskReady
+from shared.model.task import Lane
 from shared.runtime import Runtime
 from shared.state.task_queue import Holder, TaskQueue
 
@@ -42,7 +44,7 @@ async def build(runtime: Runtime) -> None:
         owner=holder.owner,
         storage_patience_s=settings.storage_patience_s,
     )
-    worker = Worker(queue, execution, bus, bus.topics, holder, settings)
+    worker = Worker(queue, execution, bus, bus.topics, holder, settings, hint=bus.hint)
     await worker.take_back_own()
     bus.declare_topics(bus.topics.task_events)
     for lane in settings.slots():
@@ -55,9 +57,15 @@ async def build(runtime: Runtime) -> None:
                 clock=runtime.clock,
             )
         )
+        bus.on_hint(bus.topics.tasks(lane), partial(look, worker, lane))
         runtime.background.append(worker.fill(lane))
     runtime.background.append(worker.heartbeat())
     runtime.on_stop.append(partial(leave, worker, scratch))
+
+
+def look(worker: Worker, lane: Lane, _: Sequence[str]) -> None:
+    """On a hint: which tasks they are is the queue's business."""
+    worker.look(lane)
 
 
 async def leave(worker: Worker, scratch: Scratch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -94,13 +94,16 @@ class Worker:
         topics: Topics,
         holder: Holder,
         settings: WorkerSettings,
+        hint: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
+        """`hint` gets the topic of task events and the id of a task that has just ended."""
         self._queue = queue
         self._execution = execution
         self._publisher = publisher
         self._topics = topics
         self._holder = holder
         self._settings = settings
+        self._hint = hint
         self._lanes = {lane: LaneSlots(lane, count) for lane, count in settings.slots().items()}
         self._running: dict[str, _Running] = {}
         self._draining = False
@@ -138,6 +141,12 @@ class Worker:
                     slots.give_back(taken - len(claimed))
             for task in claimed:
                 self._start(slots, task)
+
+    def look(self, lane: Lane) -> None:
+        """There is something in the lane's queue; its doorbell comes later."""
+        slots = self._lanes[lane]
+        slots.backlog = True
+        slots.wake.set()
 
     async def fill(self, lane: Lane) -> None:
         """Keeps the slots of a lane busy until cancelled."""
@@ -211,6 +220,7 @@ class Worker:
             ended = await self._execution.run(task, lambda percent: self._progress(task, percent))
             if ended is not None:
                 outcome = ended.state.value
+                self._hint(self._topics.task_events, ended.id)
                 await self._announce(ended)
         except asyncio.CancelledError:
             outcome = "cancelled"

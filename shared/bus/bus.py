@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -56,6 +56,7 @@ class Bus:
         self._clock = clock
         self._subscriptions: list[Subscription[Any]] = []
         self._declared: dict[str, int] = {}
+        self._hinted: dict[str, Callable[[Sequence[str]], None]] = {}
         self._publisher: KafkaBroker | None = None
         self._ready = asyncio.Event()
         self._spoilt = asyncio.Event()
@@ -81,6 +82,16 @@ class Bus:
         """Adds a subscription; before `run`."""
         self._subscriptions.append(subscription)
         self.declare_topics(subscription.topic)
+
+    def on_hint(self, topic: str, look: Callable[[Sequence[str]], None]) -> None:
+        """`look` is called with what `hint` named when that is in the store and the message, to a topic that has a
+        subscription here, is still on its way; not on every bus, and not every time. Before `run`."""
+        self._hinted[topic] = look
+
+    def hint(self, topic: str, text: str) -> None:
+        """Tells consumers on this machine, if it can be done at once, that the store has what they will hear of."""
+        if self._nudges is not None:
+            self._nudges.hint(topic, text)
 
     async def declare(self, topic: str) -> None:
         """Makes a topic now and in every later session. Raises BusUnavailable."""
@@ -280,7 +291,7 @@ class Bus:
         wait_ms = self._settings.fetch_wait_ms
         if self._settings.nudge_dir is not None:
             patience_s = wait_ms / 1000 if subscription.outside_authors else UNNUDGED_S
-            nudged.append(Nudged(self._settings.nudge_dir, subscription.topic))
+            nudged.append(Nudged(self._settings.nudge_dir, subscription.topic, self._hinted.get(subscription.topic)))
             fetches = Fetches(nudged[-1], patience_s=patience_s, pace_s=subscription.pace_s)
         broker = self._broker(consumer_only=True)
         subscriber = broker.subscriber(

@@ -3,6 +3,8 @@
 The embedded broker sleeps through the whole wait of a fetch, whether something comes meanwhile or not (FACTS §2), so a
 consumer there asks with no wait at all and lets its own side do the waiting: on a named pipe, which whoever has
 published writes a byte into. A nudge carries nothing and may be lost; the consumer looks by itself from time to time.
+A hint goes the same way and names what the news will be about: it is in the store already, so a consumer that can look
+there need not wait for the broker.
 
     <folder>/<topic>/<name>     one pipe for each consumer, removed by it, or by the first who finds it without a reader
 """
@@ -15,18 +17,24 @@ import errno
 import os
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 _DRAIN_BYTES = 65536
-_BYTE = b"\0"
+_END = b"\n"
+"""A nudge is an empty line, a hint a line of text."""
+_HINT_BYTES = 512
+"""No hint is longer: what is at most PIPE_BUF is written whole or not at all."""
 _SETTLED_NS = 100_000_000
 
 
 class Nudged:
-    """The consumer's end. Made inside the event loop that waits on it; `close` removes the pipe."""
+    """The consumer's end. Made inside the event loop that waits on it; `close` removes the pipe. `on_hint` is called in
+    that loop."""
 
-    def __init__(self, folder: Path, topic: str) -> None:
+    def __init__(self, folder: Path, topic: str, on_hint: Callable[[Sequence[str]], None] | None = None) -> None:
+        self._on_hint = on_hint
+        self._rest = b""
         place = folder / topic
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
@@ -42,9 +50,15 @@ class Nudged:
         self._loop.add_reader(self._fd, self._on_readable)
 
     def _on_readable(self) -> None:
+        read = b""
         with contextlib.suppress(BlockingIOError):
-            os.read(self._fd, _DRAIN_BYTES)
-        self._event.set()
+            read = os.read(self._fd, _DRAIN_BYTES)
+        *lines, self._rest = (self._rest + read).split(_END)
+        if b"" in lines:
+            self._event.set()
+        hints = [line.decode(errors="replace") for line in lines if line]
+        if hints and self._on_hint is not None:
+            self._on_hint(hints)
 
     def forget(self) -> None:
         """Earlier nudges do not count any more."""
@@ -75,12 +89,21 @@ class Nudges:
         self._open: dict[str, dict[str, int]] = {}
 
     def nudge(self, topics: Iterable[str]) -> None:
-        """Wakes all consumers of these topics on this machine."""
+        """Wakes all consumers of these topics on this machine: there is news at the broker."""
+        self._write(topics, _END)
+
+    def hint(self, topic: str, text: str) -> None:
+        """Says to the same that the store has what `text`, one short line, names."""
+        line = text.encode() + _END
+        if len(line) <= _HINT_BYTES and line.count(_END) == 1:
+            self._write([topic], line)
+
+    def _write(self, topics: Iterable[str], line: bytes) -> None:
         for topic in topics:
             pipes = self._pipes(topic)
             for name, fd in list(pipes.items()):
                 try:
-                    os.write(fd, _BYTE)
+                    os.write(fd, line)
                 except BlockingIOError:
                     continue  # full: that consumer has more nudges than it needs
                 except OSError:

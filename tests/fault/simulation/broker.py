@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -69,6 +69,8 @@ class Member:
     inbox: deque[Record] = field(default_factory=deque)
     in_hand: list[Record] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    look: Callable[[Sequence[str]], None] | None = None
+    """Follows hints."""
 
 
 @dataclass(slots=True)
@@ -155,6 +157,16 @@ class Broker:
             for record in waiting:
                 self._timeline.after(self._rng.expovariate(100), self._deliver, record)
 
+    def hint(self, topic: str, text: str) -> None:
+        """Reaches some consumers, mostly before the message does."""
+        for member in self.groups.setdefault(topic, _Group()).members:
+            if member.look is not None and self._rng.random() < 0.7:
+                self._timeline.after(self._rng.expovariate(500), self._hinted, topic, member, text)
+
+    def _hinted(self, topic: str, member: Member, text: str) -> None:
+        if member in self.groups[topic].members and member.look is not None:
+            member.look([text])
+
     def leave(self, process: Process) -> None:
         """A process is gone; what it had not committed goes to others."""
         for group in self.groups.values():
@@ -179,6 +191,7 @@ class SimulatedBus:
         self._process = process
         self._rng = rng
         self._subscriptions: list[Subscription[Any]] = []
+        self._hinted: dict[str, Callable[[Sequence[str]], None]] = {}
 
     @property
     def trouble(self) -> str | None:
@@ -194,6 +207,14 @@ class SimulatedBus:
     def subscribe(self, subscription: Subscription[Any]) -> None:
         """Adds a subscription; before `run`."""
         self._subscriptions.append(subscription)
+
+    def on_hint(self, topic: str, look: Callable[[Sequence[str]], None]) -> None:
+        """Who follows hints about this topic; before `run`."""
+        self._hinted[topic] = look
+
+    def hint(self, topic: str, text: str) -> None:
+        """Tells consumers before the message is on its way; not every time."""
+        self._broker.hint(topic, text)
 
     async def publish(self, *outgoing: Outgoing) -> None:
         """Returns when every message is acknowledged. Raises BusUnavailable; then any number of them has arrived."""
@@ -219,7 +240,7 @@ class SimulatedBus:
         await asyncio.sleep(self._rng.uniform(*JOIN_S))
         async with asyncio.TaskGroup() as group:
             for subscription in self._subscriptions:
-                member = Member(self._process, subscription)
+                member = Member(self._process, subscription, look=self._hinted.get(subscription.topic))
                 self._broker.join(subscription.topic, member)
                 group.create_task(self._consume(member))
 
