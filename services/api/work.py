@@ -55,5 +55,5 @@ async def given(activities: list[Activity], place: InputPlace, target: OutputTar
     graph = read_activities(activities, context.tenant, place.region, own)
     check_outputs(graph.parameters, target.bucket, target.dir, own)
     nodes = bind_nodes(graph.nodes, own)
-    check_size(nodes)
+    check_size(*nodes)
     return Work(INLINE, "", 0, nodes, OutputPlace(), buckets=graph.buckets)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from pydantic import BaseModel
 
 from services.api.domain.activities import read_activities, render_activities
 from services.api.domain.errors import ApiError, invalid, missing
@@ -14,7 +15,7 @@ from services.api.domain.notification import read_notification
 from services.api.domain.outputs import check_outputs
 from services.api.domain.parsing import parse
 from services.api.domain.storage import BucketUse, read_output, read_trigger_place
-from shared.model.pipeline import Node, Pipeline, PipelineStatus, UploadTrigger
+from shared.model.pipeline import Pipeline, PipelineStatus, UploadTrigger
 from shared.mps.presets import NO_OWN, OwnTemplates
 from shared.mps.schedule import (
     CreateScheduleRequest,
@@ -23,7 +24,7 @@ from shared.mps.schedule import (
     WorkflowTrigger,
 )
 from shared.ports.state import Filter
-from shared.state.templates import bind_nodes
+from shared.state.templates import bind
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
@@ -68,14 +69,14 @@ def read_schedule(
         updated_at=now,
         as_given={member: given[member] for member in _ECHOED if given.get(member)},
     )
-    check_size(bind_nodes(pipeline.nodes, own))
+    check_size(bind(pipeline, own))
     check_outputs(graph.parameters, output.bucket or trigger.bucket, output.dir, own)
     return Draft(pipeline, (watched, *written, *graph.buckets))
 
 
-def check_size(nodes: Sequence[Node]) -> None:
-    """Raises ApiError if the graph, with the templates of its own that it names, is larger than MAX_BYTES."""
-    if sum(len(node.model_dump_json()) for node in nodes) > MAX_BYTES:
+def check_size(*parts: BaseModel) -> None:
+    """Raises ApiError if the parts, templates written into them, together take more than MAX_BYTES."""
+    if sum(len(part.model_dump_json()) for part in parts) > MAX_BYTES:
         raise ApiError(
             "RequestSizeLimitExceeded", f"the activities and their templates take more than {MAX_BYTES} bytes"
         )

@@ -22,7 +22,12 @@ from tests.contract.state.stores import SPECS, thing
 EARLIER = {"$lte": "2026-01-01T00:00:00.000000Z"}
 
 HOT_QUERIES: list[tuple[str, dict[str, Any], list[tuple[str, Order]], bool]] = [
-    ("tasks", {"state": "queued", "lane": "media"}, [("order", Order.ASC)], True),
+    (
+        "tasks",
+        {"state": "queued", "lane": "media", "tenant": {"$gt": "t"}},
+        [("tenant", Order.ASC), ("order", Order.ASC)],
+        True,
+    ),
     ("tasks", {"state": "running", "lease_until": EARLIER}, [("lease_until", Order.ASC)], True),
     ("tasks", {"run_id": "r"}, [], True),
     ("tasks", {"run_id": {"$in": ["r", "s"]}}, [], False),
