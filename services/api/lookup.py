@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.api.dependencies import Context
 from services.api.domain.problems import not_found
+from shared.model.collections import RUN_SEARCH
 from shared.model.pipeline import Pipeline
 from shared.model.run import Run
 
@@ -22,6 +23,7 @@ async def own_pipeline(pipeline_id: str, context: Context) -> Pipeline | None:
     pipeline = await records.pipelines.get(pipeline_id)
     if pipeline is not None and pipeline.tenant == context.tenant:
         return pipeline
-    if pipeline is None and await records.runs.find({"tenant": context.tenant, "pipeline_id": pipeline_id}, limit=1):
+    theirs = {"tenant": context.tenant, "pipeline_id": pipeline_id}
+    if pipeline is None and await records.runs.find(theirs, limit=1, by=RUN_SEARCH):
         return None
     raise not_found("pipeline", pipeline_id)

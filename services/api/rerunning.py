@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.api.actions.tasks import newest_first
 from services.api.announcing import announce
 from services.api.dependencies import Context
 from services.api.domain.problems import Problem, conflict, not_found
 from services.api.domain.tasks import Mark, TaskListing
 from services.api.lookup import own_pipeline
+from services.api.newest import newest_first
 from services.api.reusable import check_input, spoiled
 from services.api.versions import keep_version
 from shared.concurrency import gather_to_end

@@ -13,16 +13,18 @@ from shared.adapters.state_query import (
     Condition,
     Operator,
     check_page,
+    check_search,
     check_sort,
     check_specs,
     conditions,
     identity,
     known,
+    lowered,
     next_version,
     rule_name,
 )
 from shared.clock import SystemClock
-from shared.ports.state import CollectionSpec, Doc, DuplicateKey, Filter, Order
+from shared.ports.state import CollectionSpec, Doc, DuplicateKey, Filter, Order, Search
 
 _ABSENT: Any = object()
 
@@ -148,16 +150,19 @@ class MemoryStateStore:
         sort: Sequence[tuple[str, Order]] = (),
         limit: int = 100,
         offset: int = 0,
+        by: Search | None = None,
     ) -> list[Doc]:
         """At most `limit` documents that match, in order, ties by `_id`."""
         check_page(limit, offset)
+        check_search(self._named(collection).spec, by, where, sort)
         rows = self._matching(collection, where)
         for name, order in reversed(check_sort(sort)):  # each pass is stable, so the first field has the last word
             rows.sort(key=_sort_key(name), reverse=order is Order.DESC)
         return [orjson.loads(row.body) for row in rows[offset : offset + limit]]
 
-    async def count(self, collection: str, where: Filter) -> int:
+    async def count(self, collection: str, where: Filter, *, by: Search | None = None) -> int:
         """How many documents match."""
+        check_search(self._named(collection).spec, by, where)
         return len(self._matching(collection, where))
 
     def _matching(self, collection: str, where: Filter) -> list[_Row]:
@@ -223,6 +228,8 @@ def _holds(test: Condition, doc: Doc) -> bool:
             return any(_equal(value, wanted) for wanted in test.value)
         case Operator.NIN:
             return not any(_equal(value, wanted) for wanted in test.value)
+        case Operator.CONTAINS:
+            return isinstance(value, str) and lowered(test.value) in lowered(value)
         case Operator.LT | Operator.LTE | Operator.GT | Operator.GTE:
             return _ordered(test.operator, _rank(value), _rank(test.value))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from shared.ports.state import CollectionSpec, Doc, Filter, Order
+from shared.ports.state import CollectionSpec, Doc, Filter, Order, Search
 
 Scalar = str | int | float | bool | None
 
@@ -39,6 +39,8 @@ class Operator(StrEnum):
     """Equal to one of the list."""
     NIN = "$nin"
     """Equal to none of the list: also true for null, absent and other types unless the list has null."""
+    CONTAINS = "$contains"
+    """Text that has this text in it; the letters A to Z count as a to z."""
     EXISTS = "$exists"
     """Present (null is present) or absent."""
 
@@ -80,10 +82,23 @@ def check_specs(specs: Iterable[CollectionSpec]) -> dict[str, CollectionSpec]:
     for spec in specs:
         if "." in check_field(spec.name):
             raise ValueError(f"not a collection name: {spec.name!r}")
-        for field in (field for rule in (*spec.unique, *spec.indexes) for field in rule):
+        for field in (field for rule in (*spec.unique, *spec.indexes, *spec.searches) for field in rule):
             check_field(field)
         by_name[spec.name] = spec
     return by_name
+
+
+def check_search(
+    spec: CollectionSpec, by: Search | None, where: Filter, sort: Sequence[tuple[str, Order]] = ()
+) -> None:
+    """Raises ValueError unless the search is one of the collection's and holds all that is asked about."""
+    if by is None:
+        return
+    if by not in spec.searches:
+        raise ValueError(f"{spec.name} has no search by {', '.join(by)}")
+    strange = ({*where} | {name for name, _ in sort}) - {*by, "_id"}
+    if strange or isinstance(where.get(by[0]), dict | None):
+        raise ValueError(f"not answered by the search {', '.join(by)}: {', '.join(sorted(strange)) or by[0]}")
 
 
 def known(collection: str, names: Collection[str]) -> str:
@@ -111,6 +126,14 @@ def rule_name(fields: Sequence[str]) -> str:
     return ",".join(fields)
 
 
+_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+
+
+def lowered(text: str) -> str:
+    """Latin letters in lower case, everything else as it is: what `$contains` compares."""
+    return text.translate(_LOWER)
+
+
 def conditions(where: Filter) -> list[Condition]:
     """The filter as a list of tests that must all hold. Raises ValueError for anything the port does not know."""
     return [test for field, wanted in where.items() for test in _field_conditions(check_field(field), wanted)]
@@ -133,6 +156,8 @@ def _condition(field: str, name: str, value: Any) -> Condition:
         if isinstance(value, str) or not isinstance(value, Iterable):
             raise ValueError(f"{field}: {name} needs a list")
         return Condition(field, operator, [_scalar(field, item) for item in value])
+    if operator is Operator.CONTAINS and not isinstance(value, str):
+        raise ValueError(f"{field}: $contains needs text")
     if operator is Operator.EXISTS and not isinstance(value, bool):
         raise ValueError(f"{field}: $exists needs a boolean")
     return Condition(field, operator, _scalar(field, value))

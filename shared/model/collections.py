@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.ports.state import CollectionSpec
+from shared.ports.state import CollectionSpec, Search
 
 PIPELINES = CollectionSpec(
     "pipelines",
@@ -10,15 +10,26 @@ PIPELINES = CollectionSpec(
     indexes=(("tenant", "created_at"), ("status", "trigger.bucket")),
 )
 PIPELINE_VERSIONS = CollectionSpec("pipeline_versions")
+RUN_SEARCH: Search = (
+    "tenant",
+    "created_at",
+    "_id",
+    "state",
+    "pipeline_id",
+    "pipeline_name",
+    "input.bucket",
+    "input.key",
+)
+"""The runs of a tenant, newest first, whatever they are searched by."""
 RUNS = CollectionSpec(
     "runs",
+    searches=(RUN_SEARCH,),
     indexes=(
         ("due_at",),
         ("notify_due_at",),
-        ("tenant", "created_at"),
+        ("tenant", "news_at"),
         ("tenant", "state", "created_at"),
         ("tenant", "session_id"),
-        ("pipeline_id", "created_at"),
     ),
 )
 TASKS = CollectionSpec(
@@ -33,7 +44,9 @@ TASKS = CollectionSpec(
     ),
 )
 OUTPUTS = CollectionSpec("outputs", indexes=(("run_id",),))
-UPLOADS = CollectionSpec("uploads", indexes=(("observed",), ("bucket", "key")))
+UPLOAD_SEARCH: Search = ("bucket", "seen_at", "_id", "key", "outcome")
+"""What arrived in a bucket, newest first."""
+UPLOADS = CollectionSpec("uploads", indexes=(("observed",), ("bucket", "key")), searches=(UPLOAD_SEARCH,))
 DELIVERIES = CollectionSpec("deliveries", indexes=(("state", "due_at"), ("run_id", "sequence")))
 CREDENTIALS = CollectionSpec("credentials")
 GATES = CollectionSpec("gates")

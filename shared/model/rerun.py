@@ -110,6 +110,7 @@ def rerun(run: Run, basis: Basis, fates: Sequence[Fate], now: datetime) -> Run:
         metadata=run.metadata if fates[start].action == "reused" else None,
         created_at=now,
         due_at=now,
+        news_at=now,
     )
 
 

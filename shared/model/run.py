@@ -175,7 +175,8 @@ class Run(Document):
     of its own: `rerun_of` names the one before, `root` the first, `epoch` counts.
 
     `due_at` is when somebody must look at this run again even if no message ever comes; only a final run with an
-    empty outbox has none. `notify_due_at` is when the notifier must make sure that all deliveries exist.
+    empty outbox has none. `notify_due_at` is when the notifier must make sure that all deliveries exist. `news_at` is
+    the moment of the newest entry of the history, or of the run's making.
     """
 
     tenant: str
@@ -209,6 +210,7 @@ class Run(Document):
     finished_at: Instant | None = None
     due_at: Instant | None
     notify_due_at: Instant | None = None
+    news_at: Instant | None = None
 
     @property
     def sequence(self) -> int:
@@ -262,5 +264,6 @@ def new_run(
         node_runs=tuple(NodeRun() for _ in nodes),
         created_at=now,
         due_at=now,
+        news_at=now,
         **extra,
     )

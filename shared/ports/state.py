@@ -26,8 +26,13 @@ Filter = Mapping[str, Any]
 """Conditions that must all hold: `{"state": "queued", "due_at": {"$lte": "2026-…"}}`.
 
 Field names may be dotted paths into objects. A plain value means equality; `None` matches null and absent alike.
-Operators: `$eq $ne $lt $lte $gt $gte $in $nin $exists`. Ordering operators never match null, absent or another type.
+Operators: `$eq $ne $lt $lte $gt $gte $in $nin $contains $exists`. Ordering operators never match null, absent or
+another type. `$contains` finds a piece of text, Latin letters in either case.
 """
+
+Search = tuple[str, ...]
+"""A wide access path: a field for equality, the fields of the order (the last one `_id`), then fields to filter by. A
+page that is read `by` it looks at no document that is not on the page, however many there are between."""
 
 
 class Order(IntEnum):
@@ -47,6 +52,7 @@ class CollectionSpec:
     name: str
     unique: tuple[tuple[str, ...], ...] = ()
     indexes: tuple[tuple[str, ...], ...] = ()
+    searches: tuple[Search, ...] = ()
 
 
 class StateError(ReelwayError):
@@ -116,12 +122,18 @@ class StateStore(Protocol):
         sort: Sequence[tuple[str, Order]] = (),
         limit: int = 100,
         offset: int = 0,
+        by: Search | None = None,
     ) -> list[Doc]:
-        """At most `limit` documents that match, in the order asked for (ties by `_id`)."""
+        """At most `limit` documents that match, in the order asked for (ties by `_id`).
+
+        `by` names the search of the collection to go along; the filter then has an equality for its first field, and
+        the filter and the order name no fields but those of the search. It changes nothing about what is found. Raises
+        ValueError if the collection has no such search.
+        """
         ...
 
-    async def count(self, collection: str, where: Filter) -> int:
-        """How many documents match."""
+    async def count(self, collection: str, where: Filter, *, by: Search | None = None) -> int:
+        """How many documents match; `by` as in `find`."""
         ...
 
     async def now(self) -> datetime:

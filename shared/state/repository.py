@@ -9,7 +9,7 @@ import structlog
 from pydantic import ValidationError
 
 from shared.model.base import Document
-from shared.ports.state import CollectionSpec, Doc, Filter, Order, StateError, StateStore
+from shared.ports.state import CollectionSpec, Doc, Filter, Order, Search, StateError, StateStore
 
 log = structlog.get_logger(__name__)
 D = TypeVar("D", bound=Document)
@@ -120,11 +120,18 @@ class Repository(Generic[D]):
         return await self._store.delete(self._name, document.id, document.version)
 
     async def find(
-        self, where: Filter, *, sort: Sequence[tuple[str, Order]] = (), limit: int = 100, offset: int = 0
+        self,
+        where: Filter,
+        *,
+        sort: Sequence[tuple[str, Order]] = (),
+        limit: int = 100,
+        offset: int = 0,
+        by: Search | None = None,
     ) -> list[D]:
         """At most `limit` documents that match, in order. Broken ones are logged and left out."""
-        return self._load_sound(await self._store.find(self._name, where, sort=sort, limit=limit, offset=offset))
+        found = await self._store.find(self._name, where, sort=sort, limit=limit, offset=offset, by=by)
+        return self._load_sound(found)
 
-    async def count(self, where: Filter) -> int:
+    async def count(self, where: Filter, *, by: Search | None = None) -> int:
         """How many documents match."""
-        return await self._store.count(self._name, where)
+        return await self._store.count(self._name, where, by=by)

@@ -15,7 +15,6 @@ from services.api.domain.schedules import schedule_id
 from services.api.domain.storage import read_input
 from services.api.domain.tasks import (
     Mark,
-    TaskListing,
     Wish,
     no_such_task,
     output_target,
@@ -26,9 +25,11 @@ from services.api.domain.tasks import (
     session_error,
     session_taken,
 )
+from services.api.newest import newest_first
 from services.api.work import given, scheduled
 from shared import ids
 from shared.metrics import RUNS_STARTED
+from shared.model.collections import RUN_SEARCH
 from shared.model.pipeline import OutputPlace
 from shared.model.run import CommandKind, Run, new_run
 from shared.model.task import Task
@@ -138,7 +139,7 @@ async def describe_tasks(request: DescribeTasksRequest, context: Context) -> dic
     listing = read_task_listing(request, context.tenant)
     runs = context.deps.records.runs
     where = {**listing.where, "created_at": listing.created} if listing.created else listing.where
-    total = await runs.count(where)
+    total = await runs.count(where, by=RUN_SEARCH)
     found = await newest_first(listing, context)
     page, more = found[: listing.limit], len(found) > listing.limit
     return {
@@ -146,21 +147,3 @@ async def describe_tasks(request: DescribeTasksRequest, context: Context) -> dic
         "ScrollToken": Mark.of(page[-1]).token() if more else "",
         "TotalCount": total,
     }
-
-
-async def newest_first(listing: TaskListing, context: Context) -> list[Run]:
-    """A page of runs, and one run more, to know whether there is another page."""
-    runs = context.deps.records.runs
-    wanted = listing.limit + 1
-    created = dict(listing.created)
-    found: list[Run] = []
-    if listing.after is not None:
-        mark = listing.after
-        twins = {**listing.where, "created_at": mark.created_at, "_id": {"$gt": mark.run_id}}
-        found = await runs.find(twins, sort=[("_id", Order.ASC)], limit=wanted)
-        created["$lt"] = min(mark.created_at, created.get("$lt", mark.created_at))
-    if len(found) < wanted:
-        where = {**listing.where, "created_at": created} if created else listing.where
-        order = [("created_at", Order.DESC), ("_id", Order.ASC)]
-        found += await runs.find(where, sort=order, limit=wanted - len(found))
-    return found

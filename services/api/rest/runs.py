@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api.actions.tasks import newest_first
 from services.api.commanding import command_run
 from services.api.domain.tasks import Mark, TaskListing
 from services.api.lookup import own_run
+from services.api.newest import beginning_with, newest_first
 from services.api.rest.authentication import Caller
 from services.api.rest.parameters import NodeIndex, RunId, Wait, read_mark
 from services.api.rest.views import RunDetail, RunSummary, detail, summary
@@ -33,7 +33,17 @@ class RunFilter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: list[RunState] = Field(default_factory=list, description="One of these; any if absent.")
-    pipeline_id: str | None = None
+    pipeline_id: str | None = Field(default=None, max_length=64)
+    name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=128,
+        description="A piece of the pipeline's name as it was then; Latin letters in either case.",
+    )
+    bucket: str | None = Field(default=None, max_length=63, description="Of the input.")
+    key_prefix: str | None = Field(
+        default=None, min_length=1, max_length=1024, description="How the input's key begins; no leading slash."
+    )
     created_from: Instant | None = Field(default=None, alias="from", description="Created at this moment or later.")
     created_to: Instant | None = Field(default=None, alias="to", description="Created before this moment.")
     limit: int = Field(default=20, ge=1, le=100)
@@ -48,6 +58,12 @@ async def list_runs(caller: Caller, wanted: Annotated[RunFilter, Query()]) -> Ru
         where["state"] = {"$in": [state.value for state in wanted.state]}
     if wanted.pipeline_id is not None:
         where["pipeline_id"] = wanted.pipeline_id
+    if wanted.name is not None:
+        where["pipeline_name"] = {"$contains": wanted.name}
+    if wanted.bucket is not None:
+        where["input.bucket"] = wanted.bucket
+    if wanted.key_prefix is not None:
+        where["input.key"] = beginning_with(wanted.key_prefix)
     listing = TaskListing(
         where, created_range(wanted.created_from, wanted.created_to), wanted.limit, read_mark(wanted.cursor)
     )

@@ -187,6 +187,7 @@ class Step:
                 "node_runs": tuple(self.nodes),
                 "history": tuple(self.history),
                 "outbox": self._before.outbox + messages,
+                "news_at": self.now if len(self.history) > len(self._before.history) else self._before.news_at,
             }
         )
         return run.model_copy(update={"due_at": due_at(run, self.now)}), messages

@@ -9,22 +9,13 @@ the compared value rules them out, because it costs a parse of the body.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
+from shared.adapters.sqlite.sql import COMPARE, Sql, joined
 from shared.adapters.state_query import Condition, Operator, check_sort, conditions, rule_name
 from shared.ports.state import CollectionSpec, Filter, Order
-
-_COMPARE = {Operator.LT: "<", Operator.LTE: "<=", Operator.GT: ">", Operator.GTE: ">="}
-
-
-class Sql(NamedTuple):
-    """A piece of SQL and the values bound to its question marks."""
-
-    text: str
-    values: tuple[Any, ...] = ()
-
 
 _NEVER = Sql("0")
 
@@ -81,10 +72,7 @@ def count(collection: str, where: Filter) -> Sql:
 
 
 def _where(where: Filter) -> Sql:
-    tests = [_test(condition) for condition in conditions(where)]
-    if not tests:
-        return Sql("")
-    return Sql(" WHERE " + " AND ".join(test.text for test in tests), tuple(v for test in tests for v in test.values))
+    return joined([_test(condition) for condition in conditions(where)])
 
 
 def _test(condition: Condition) -> Sql:
@@ -104,6 +92,9 @@ def _test(condition: Condition) -> Sql:
             # The column `id` is always there; json_type tells JSON null from absent for the rest.
             present = "id" if field == "_id" else _type_of(field)
             return Sql(f"{present} IS {'NOT ' if value else ''}NULL")
+        case Operator.CONTAINS:
+            value_text = f"instr(lower({value_of(field)}), lower(?)) > 0"
+            return Sql(value_text if field == "_id" else f"({value_text} AND {_type_of(field)} = 'text')", (value,))
         case Operator.LT | Operator.LTE | Operator.GT | Operator.GTE:
             return _ordered(field, condition.operator, value)
 
@@ -153,7 +144,7 @@ def _one_of(field: str, values: Sequence[Any]) -> Sql:
 
 
 def _ordered(field: str, operator: Operator, value: Any) -> Sql:
-    expression, compare = value_of(field), _COMPARE[operator]
+    expression, compare = value_of(field), COMPARE[operator]
     if value is None or (field == "_id" and not isinstance(value, str)):
         return _NEVER
     if field == "_id":

@@ -13,11 +13,19 @@ from typing import Literal, Self
 
 import orjson
 
-from shared.adapters.sqlite import statements
+from shared.adapters.sqlite import searches, statements
 from shared.adapters.sqlite.worker import SqliteWorker
-from shared.adapters.state_query import check_page, check_specs, identity, known, next_version, rule_name
+from shared.adapters.state_query import (
+    check_page,
+    check_search,
+    check_specs,
+    identity,
+    known,
+    next_version,
+    rule_name,
+)
 from shared.clock import SystemClock
-from shared.ports.state import CollectionSpec, Doc, DuplicateKey, Filter, Order
+from shared.ports.state import CollectionSpec, Doc, DuplicateKey, Filter, Order, Search
 
 _BUSY_S = 5.0
 """How long a statement waits for another process's write before the store counts as unavailable."""
@@ -140,16 +148,25 @@ class SqliteStateStore:
         sort: Sequence[tuple[str, Order]] = (),
         limit: int = 100,
         offset: int = 0,
+        by: Search | None = None,
     ) -> list[Doc]:
         """At most `limit` documents that match, in order, ties by `_id`."""
         check_page(limit, offset)
-        sql = statements.select(self._named(collection), where, sort=sort, limit=limit, offset=offset)
+        name = self._named(collection)
+        check_search(self._specs[name], by, where, sort)
+        sql = (
+            statements.select(name, where, sort=sort, limit=limit, offset=offset)
+            if by is None
+            else searches.select(name, by, where, sort=sort, limit=limit, offset=offset)
+        )
         rows = await self._worker.run(lambda db: db.execute(sql.text, sql.values).fetchall())
         return [orjson.loads(body) for (body,) in rows]
 
-    async def count(self, collection: str, where: Filter) -> int:
+    async def count(self, collection: str, where: Filter, *, by: Search | None = None) -> int:
         """How many documents match."""
-        sql = statements.count(self._named(collection), where)
+        name = self._named(collection)
+        check_search(self._specs[name], by, where)
+        sql = statements.count(name, where) if by is None else searches.count(name, by, where)
         number: int = await self._worker.run(lambda db: db.execute(sql.text, sql.values).fetchone()[0])
         return number
 
@@ -215,4 +232,5 @@ def _prepare(connection: sqlite3.Connection, specs: Sequence[CollectionSpec], sy
     for spec in specs:
         for statement in statements.schema(spec):
             connection.execute(statement)
+        searches.prepare(connection, spec)
     connection.execute("COMMIT")

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from shared.ports.state import CollectionSpec, Doc, StateStore
+from shared.ports.state import CollectionSpec, Doc, Search, StateStore
 
+BY_MADE: Search = ("owner", "made_at", "_id", "state", "n", "nested.key", "title")
 THINGS = CollectionSpec(
-    "things", unique=(("tenant", "name"), ("nested.code",)), indexes=(("state", "lane", "order"), ("due_at",))
+    "things",
+    unique=(("tenant", "name"), ("nested.code",)),
+    indexes=(("state", "lane", "order"), ("due_at",)),
+    searches=(BY_MADE,),
 )
 PLAIN = CollectionSpec("plain")
 SPECS = (THINGS, PLAIN)

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.sqlite import SqliteStateStore, statements, worker
+from shared.adapters.sqlite import SqliteStateStore, searches, statements, worker
 from shared.model import collections
-from shared.ports.state import CollectionSpec, Order, StateError, StateUnavailable
-from tests.contract.state.stores import SPECS, thing
+from shared.ports.state import CollectionSpec, Order, Search, StateError, StateUnavailable
+from tests.contract.state.stores import BY_MADE, SPECS, thing
 
 EARLIER = {"$lte": "2026-01-01T00:00:00.000000Z"}
 
@@ -33,8 +33,8 @@ HOT_QUERIES: list[tuple[str, dict[str, Any], list[tuple[str, Order]], bool]] = [
     ("tasks", {"run_id": {"$in": ["r", "s"]}}, [], False),
     ("runs", {"due_at": EARLIER}, [("due_at", Order.ASC)], True),
     ("runs", {"notify_due_at": EARLIER}, [("notify_due_at", Order.ASC)], True),
-    ("runs", {"tenant": "t"}, [("created_at", Order.ASC)], True),
-    ("runs", {"tenant": "t"}, [("created_at", Order.DESC), ("_id", Order.DESC)], True),
+    ("runs", {"tenant": "t", "state": "running"}, [("created_at", Order.ASC)], True),
+    ("runs", {"tenant": "t", "news_at": {"$gte": "2026"}}, [("news_at", Order.ASC)], True),
     ("deliveries", {"state": "waiting", "due_at": EARLIER}, [("due_at", Order.ASC)], True),
     ("deliveries", {"run_id": "r"}, [("sequence", Order.ASC)], True),
     ("pipelines", {"tenant": "t", "name": "n"}, [], False),
@@ -57,6 +57,56 @@ def test_hot_queries_use_an_index(
     for field in where:
         assert field.split(".")[0] in plan[0], plan
     assert not any("TEMP B-TREE" in line for line in plan) or not in_order, plan
+
+
+NEWEST = [("created_at", Order.DESC), ("_id", Order.DESC)]
+SEARCHES: list[tuple[str, Search, dict[str, Any], list[tuple[str, Order]]]] = [
+    ("runs", collections.RUN_SEARCH, {"tenant": "t"}, NEWEST),
+    ("runs", collections.RUN_SEARCH, {"tenant": "t", "created_at": "2026", "_id": {"$lt": "r"}}, NEWEST),
+    ("runs", collections.RUN_SEARCH, {"tenant": "t", "created_at": {"$gte": "2026", "$lt": "2027"}}, NEWEST),
+    ("runs", collections.RUN_SEARCH, {"tenant": "t", "state": {"$in": ["failed", "paused"]}}, NEWEST),
+    ("runs", collections.RUN_SEARCH, {"tenant": "t", "pipeline_name": {"$contains": "x"}, "state": "failed"}, NEWEST),
+    ("runs", collections.RUN_SEARCH, {"tenant": "t", "input.key": {"$gte": "in/", "$lt": "in0"}}, NEWEST),
+    (
+        "uploads",
+        collections.UPLOAD_SEARCH,
+        {"bucket": "b", "key": {"$gte": "in/", "$lt": "in0"}, "outcome": "nothing"},
+        [("seen_at", Order.DESC), ("_id", Order.DESC)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("collection", "by", "where", "sort"), SEARCHES)
+def test_searches_walk_their_index_and_read_what_is_on_the_page_only(
+    collection: str, by: Search, where: dict[str, Any], sort: list[tuple[str, Order]]
+) -> None:
+    """No temporary sorting; and no test looks into the body, which stands outside of the index."""
+    connection = sqlite3.connect(":memory:")
+    for spec in collections.ALL:
+        for statement in statements.schema(spec):
+            connection.execute(statement)
+        searches.prepare(connection, spec)
+    sql = searches.select(collection, by, where, sort=sort, limit=20, offset=0)
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql.text}", sql.values)]
+    counted = searches.count(collection, by, where)
+    programs = [connection.execute(f"EXPLAIN {one.text}", one.values).fetchall() for one in (sql, counted)]
+    connection.close()
+    assert plan[0].startswith(f"SEARCH {collection} USING INDEX {searches.name_of(collection, by)} ("), plan
+    assert not any("TEMP B-TREE" in line for line in plan), plan
+    assert not any(str(step[5]).startswith("json_") for program in programs for step in program)
+
+
+async def test_searches_come_to_a_file_of_an_earlier_version(tmp_path: Path) -> None:
+    """The table is there, its columns are not."""
+    before = CollectionSpec("things")
+    old = await SqliteStateStore.open(tmp_path / "state.db", [before])
+    await old.insert("things", thing("a", owner="o", made_at="1", state="queued"))
+    await old.close()
+    for _ in range(2):
+        store = await SqliteStateStore.open(tmp_path / "state.db", SPECS)
+        where = {"owner": "o", "state": "queued"}
+        assert [doc["_id"] for doc in await store.find("things", where, by=BY_MADE)] == ["a"]
+        await store.close()
 
 
 def test_a_priority_order_sorts_only_what_the_index_left() -> None:

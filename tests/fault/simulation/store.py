@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from shared.adapters.memory import MemoryStateStore
 from shared.model import collections
-from shared.ports.state import Doc, DuplicateKey, Filter, Order, StateUnavailable
+from shared.ports.state import Doc, DuplicateKey, Filter, Order, Search, StateUnavailable
 from tests.fault.simulation.timeline import Timeline
 from tests.fault.simulation.wire import Server, Wire
 
@@ -122,14 +122,15 @@ class SimulatedStore:
         sort: Sequence[tuple[str, Order]] = (),
         limit: int = 100,
         offset: int = 0,
+        by: Search | None = None,
     ) -> list[Doc]:
         """At most `limit` documents that match."""
-        effect = partial(self._now, self.inner.find, collection, where, sort=sort, limit=limit, offset=offset)
+        effect = partial(self._now, self.inner.find, collection, where, sort=sort, limit=limit, offset=offset, by=by)
         return await self._wire.call(self.server, f"find {collection}", "", effect)
 
-    async def count(self, collection: str, where: Filter) -> int:
+    async def count(self, collection: str, where: Filter, *, by: Search | None = None) -> int:
         """How many documents match."""
-        effect = partial(self._now, self.inner.count, collection, where)
+        effect = partial(self._now, self.inner.count, collection, where, by=by)
         return await self._wire.call(self.server, f"count {collection}", "", effect)
 
     async def now(self) -> datetime:

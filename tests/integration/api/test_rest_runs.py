@@ -18,7 +18,7 @@ from shared.model.failure import ErrCode, Failure
 from shared.model.run import Command, CommandKind, NodeState, Run, RunState
 from shared.model.task import NodeResult, TaskState
 from shared.ports.publisher import Outgoing
-from tests.builders import a_diamond, a_run, ended
+from tests.builders import a_diamond, a_media, a_run, ended
 from tests.integration.api.stand import TENANT, Stand
 from tests.integration.api.test_rest_face import problem
 
@@ -109,6 +109,24 @@ async def test_list_is_filtered(stand: Stand, rest: httpx.AsyncClient) -> None:
     assert await ids(**{"from": "9999-12-31T23:59:59Z"}) == []
     answer = await rest.get("/runs", params={"to": "9999-12-31T23:59:59-14:00"})
     assert problem(answer, 422, "invalid")["detail"] == "to: a time beyond what can be told in UTC"
+
+
+async def test_search_by_name_and_object(stand: Stand, rest: httpx.AsyncClient) -> None:
+    film = await put_run(stand, "film", pipeline_name="Films_转码", source=a_media("in/2026/film.mp4"))
+    clip = await put_run(stand, "clip", pipeline_name="clips", source=a_media("in/clip.mp4", bucket=f"b-{TENANT}"))
+
+    async def ids(**params: Any) -> set[str]:
+        answer = await rest.get("/runs", params=params)
+        assert answer.status_code == 200, answer.text
+        return {run["id"] for run in answer.json()["runs"]}
+
+    assert await ids(name="film") == await ids(name="转码") == {film.id}
+    assert await ids(name="S") == {film.id, clip.id}
+    assert await ids(key_prefix="in/") == {film.id, clip.id}
+    assert await ids(key_prefix="in/2026/") == await ids(key_prefix="in/2026/film.mp4") == {film.id}
+    assert await ids(key_prefix="2026") == await ids(name=".*") == set()
+    assert await ids(bucket=f"b-{TENANT}", key_prefix="in/", name="clip", state="requested") == {clip.id}
+    assert problem(await rest.get("/runs", params={"name": ""}), 422, "invalid")
 
 
 @pytest.mark.parametrize("cursor", ["x", "e30=", "W10=", "%%%", "WzEsMl0="])
