@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from random import Random
 
@@ -39,8 +39,9 @@ class Rates:
     """How often what goes wrong, until the moment `until`; afterwards everything works.
 
     `*_every` are mean numbers of calls between two accidents of the kind, `*_every_s` mean seconds; infinity is never.
-    `lost`, `doubled` and `late` are shares of messages; `hop` is the share of calls during which others get a turn.
-    Commands are no accidents, but come as unexpected.
+    `lost`, `doubled` and `late` are shares of messages; `hop` is the share of calls during which others get a
+    turn, `slow_work` the share of attempts that take about as long as a lease. Commands are no accidents, but come as
+    unexpected.
     """
 
     until: float = 0.0
@@ -56,6 +57,7 @@ class Rates:
     stop_every_s: float = math.inf
     receiver_trouble: float = 0.0
     work_trouble: float = 0.0
+    slow_work: float = 0.0
     lost_events: float = 0.0
     command_every_s: float = math.inf
 
@@ -89,6 +91,11 @@ class Rates:
             lost_events=rng.choice((0.3, 1.0)) if has() else 0.0,
             command_every_s=rng.choice((2.0, 10.0)) if has() else never,
         )
+
+    def with_zombies(self, rng: Random) -> Rates:
+        """The same, with long work and processes that stand still for long: they come back while another has their
+        work. With the usual short work that hardly ever happens."""
+        return replace(self, until=120.0, delay_every=rng.choice((20.0, 60.0)), slow_work=rng.choice((0.3, 0.8)))
 
 
 class Fate:

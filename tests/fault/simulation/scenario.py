@@ -30,6 +30,8 @@ from tests.fault.simulation.work import KINDS
 SIZES = ((0.90, 2, 6), (0.985, 6, 14), (1.0, 20, 58))
 """Shares of schedules (cumulative) and how many inner nodes their graphs have."""
 
+ZOMBIES = 0.05
+"""The share of schedules with long work and long pauses."""
 
 CONDITIONS = ("MetaData.Width > 1000", "MetaData.Width > 2000", 'nodes.0.state == "succeeded"', "MetaData.Height < 0")
 
@@ -76,6 +78,10 @@ class Scenario:
         """The scenario of a seed."""
         rng = Random(seed)
         rates = Rates.draw(rng)
+        # Of its own, so that the other schedules of a seed stay what they are.
+        season = Random(f"zombies {seed}")
+        if season.random() < ZOMBIES:
+            rates = rates.with_zombies(season)
         luck = rng.random()
         _, least, most = next(size for size in SIZES if luck < size[0])
         large = most > SIZES[0][2]

@@ -91,7 +91,8 @@ class SimulatedKind:
         if trouble == "hang":
             # Whoever has no short limit of its own would hang for half an hour.
             await asyncio.sleep(100_000 if (context.task.stalled_s or 1000) < 100 else 60)
-        seconds = rng.uniform(5, 40) if trouble == "long" else rng.choice((0.0, 0.0, 0.3, 1.0, 3.0)) * rng.random()
+        slow = trouble == "long" or (self._world.slow_work > 0 and rng.random() < self._world.slow_work)
+        seconds = rng.uniform(5, 40) if slow else rng.choice((0.0, 0.0, 0.3, 1.0, 3.0)) * rng.random()
         if seconds == 0.0:
             return
         steps = rng.randint(1, 4)

@@ -142,6 +142,11 @@ class World:
         rate = self.scenario.rates.work_trouble
         return self.rng.random() < (rate if self.timeline.now < max(self.scenario.rates.until, 10) else rate / 10)
 
+    @property
+    def slow_work(self) -> float:
+        """The share of attempts that take long at present."""
+        return self.scenario.rates.slow_work if self.timeline.now < self.scenario.rates.until else 0.0
+
     def began(self, task: Task, process: Process) -> Execution:
         """Somebody begins to work on a task."""
         execution = Execution(
