@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 from shared.model.run import Run
 
-MOST_NODES = 20_000
-"""How many nodes all kept runs may have together; each takes some kilobytes."""
+MOST_NODES = 8_000
+"""How many nodes all kept runs may have together; each takes some kilobytes, and ten thousand runs may come at once."""
 MOST_OF_ONE = 200
 """Runs with more nodes than this are read each time."""
 
