@@ -1,5 +1,5 @@
-"""The largest graph there may be, on the real stack: 1,000 nodes, hundreds of which are ready at once and are waited for
-by one. It ends, nothing is done twice, the bus carries its news, and memory stays bounded."""
+"""The largest graph there may be, on the real stack: 1,000 nodes; hundreds are ready at once, and one waits for them.
+It ends, nothing is done twice, the bus carries its news, and memory stays bounded."""
 
 from __future__ import annotations
 
