@@ -38,13 +38,13 @@ def schedule_task(run: Run, tasks: Mapping[int, Task] = _NO_TASKS, up_to: int | 
         "ErrCode": err_code,
         "Message": message,
         "InputInfo": _input_info(run),
-        "MetaData": _metadata(run) if view.node(_input(run)).state.final else None,
+        "MetaData": media_metadata(run) if view.node(_input(run)).state.final else None,
         "ActivityResultSet": _results(run, view, tasks),
     }
 
 
-def _metadata(run: Run) -> dict[str, Any] | None:
-    """Of the source, without what the contract does not know."""
+def media_metadata(run: Run) -> dict[str, Any] | None:
+    """`MediaMetaData` of the source, without what the contract does not know; None while it is not known."""
     return None if run.metadata is None else {name: run.metadata[name] for name in run.metadata if name != "Facts"}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from services.api.actions import schedules, tasks
+from services.api.actions import metadata, notifications, schedules, tasks
 from services.api.actions.templates import template_actions
 from services.api.dependencies import Context
 from services.api.domain.errors import ApiError, missing
@@ -53,6 +53,8 @@ ACTIONS: Mapping[str, Handler] = {
     "ManageTask": Action(ManageTaskRequest, tasks.manage_task),
     "DescribeTaskDetail": Action(DescribeTaskDetailRequest, tasks.describe_task_detail),
     "DescribeTasks": Action(DescribeTasksRequest, tasks.describe_tasks),
+    "DescribeMediaMetaData": Action(metadata.DescribeMediaMetaDataRequest, metadata.describe_media_metadata),
+    "ParseNotification": Action(notifications.ParseNotificationRequest, notifications.answer_notification),
     **dict(template_actions()),
 }
 

@@ -15,6 +15,7 @@ _CHINESE = {
     "InvalidParameter": "参数错误",
     "InvalidParameterValue": "参数取值错误",
     "InvalidParameterValue.Definition": "模板不存在",
+    "InvalidParameterValue.InvalidContent": "输入内容错误",
     "InvalidParameterValue.InvalidOperationType": "操作类型错误",
     "InvalidParameterValue.Limit": "Limit 取值错误",
     "InvalidParameterValue.Name": "名称错误",

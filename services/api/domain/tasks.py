@@ -28,6 +28,9 @@ SESSION_WINDOW = timedelta(days=3)
 MAX_SESSION_ID = 50
 MAX_SESSION_CONTEXT = 1000
 MAX_PRIORITY = 10
+METADATA = "metadata"
+"""The pipeline's id in a run that only probes, for DescribeMediaMetaData; no pipeline has this one, and the run is no
+task of the contract's."""
 
 _STATES: Mapping[str, tuple[RunState, ...]] = {
     "WAITING": (RunState.REQUESTED,),
@@ -193,7 +196,11 @@ def read_task_listing(request: DescribeTasksRequest, tenant: str) -> TaskListing
     if created.get("$gte", "") > created.get("$lt", "~"):
         raise invalid("EndTime", "must not be before StartTime")
     return TaskListing(
-        where={"tenant": tenant, "state": {"$in": [state.value for state in states]}},
+        where={
+            "tenant": tenant,
+            "state": {"$in": [state.value for state in states]},
+            "pipeline_id": {"$ne": METADATA},
+        },
         created=created,
         limit=read_limit(request.limit),
         after=Mark.read(request.scroll_token) if request.scroll_token else None,

@@ -49,7 +49,12 @@ def read_json(body: bytes) -> dict[str, Any]:
         raise ApiError("InvalidParameter", f"the body is not valid JSON: {error}") from None
     if not isinstance(found, dict):
         raise ApiError("InvalidParameter", "the body must be a JSON object")
-    pruned: dict[str, Any] = _pruned(found, 1)
+    return within_depth(found)
+
+
+def within_depth(members: dict[str, Any]) -> dict[str, Any]:
+    """The object without members that are null. Raises ApiError if it is nested deeper than MAX_DEPTH."""
+    pruned: dict[str, Any] = _pruned(members, 1)
     return pruned
 
 
