@@ -49,6 +49,7 @@ class Runtime:
     objects: S3ObjectStore
     bus: Bus
     health: Health
+    object_settings: S3Settings = field(default_factory=S3Settings)
     background: list[Coroutine[Any, Any, None]] = field(default_factory=list)
     on_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
@@ -143,7 +144,7 @@ async def _live(
             health.add("state", store.ping)
             health.add("objects", objects.ping)
             health.add("bus", bus_check)
-            runtime = Runtime(service, settings, clock, store, Records(store), objects, bus, health)
+            runtime = Runtime(service, settings, clock, store, Records(store), objects, bus, health, objects_settings)
             await build(runtime)
             tasks = [group.create_task(bus.run(), name="bus")]
             tasks += [group.create_task(work) for work in runtime.background]

@@ -11,6 +11,7 @@ from services.api.dependencies import Dependencies
 from services.api.http_app import create_app
 from services.api.peers import Peers
 from services.api.settings import ApiSettings
+from shared.adapters.s3 import S3BucketAccess
 from shared.health import serve_app
 from shared.runtime import Runtime, while_store_away
 
@@ -31,9 +32,12 @@ async def build(runtime: Runtime) -> None:
         )
         log.info("bootstrap credential", secret_id=settings.bootstrap_secret_id, made=made)
     peers = Peers(settings.health_peers)
+    buckets = S3BucketAccess(runtime.object_settings, settings.s3_public_endpoint)
+    await buckets.open()
     deps = Dependencies(
         records=runtime.records,
         objects=runtime.objects,
+        buckets=buckets,
         publisher=runtime.bus,
         topics=runtime.bus.topics,
         clock=runtime.clock,
@@ -44,4 +48,6 @@ async def build(runtime: Runtime) -> None:
     )
     runtime.bus.declare_topics(runtime.bus.topics.runs)
     runtime.background.append(serve_app(create_app(deps), settings.api_host, settings.api_port))
+    runtime.on_stop.append(deps.streams.end)
     runtime.on_stop.append(peers.aclose)
+    runtime.on_stop.append(buckets.aclose)

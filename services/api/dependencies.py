@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from services.api.credentials import CredentialBook
 from services.api.peers import Peers
+from services.api.streams import Streams
 from shared.clock import Clock
 from shared.health import Health
 from shared.messages.topics import Topics
+from shared.ports.buckets import BucketAccess
 from shared.ports.objects import ObjectStore
 from shared.ports.publisher import Publisher
 from shared.state.records import Records
@@ -25,6 +27,7 @@ class Dependencies:
 
     records: Records
     objects: ObjectStore
+    buckets: BucketAccess
     publisher: Publisher
     topics: Topics
     clock: Clock
@@ -33,6 +36,8 @@ class Dependencies:
     peers: Peers
     new_id: Callable[[], str]
     """Makes random ids: request ids, run causes."""
+    streams: Streams = field(default_factory=Streams)
+    """Those who follow what happens."""
     head_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HEADS_AT_ONCE))
     """Around each of the many questions to the storage that one call may have."""
 

@@ -23,6 +23,10 @@ class ApiSettings(ServiceSettings):
     bootstrap_app_id: str = Field(default="1250000000", pattern=r"^\d{1,20}$")
     """The tenant of that credential; COS bucket names end with it."""
 
+    s3_public_endpoint: str | None = Field(default=None, pattern=r"^https?://")
+    """Where people's programs reach the object storage, for the links that the API gives away; none if that is
+    `s3_endpoint`."""
+
     health_peers: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     """Other services, `name=url,...`; each is asked at `url/healthz`."""
 

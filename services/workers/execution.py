@@ -14,6 +14,7 @@ import structlog
 from services.workers.beside import find_beside
 from services.workers.early import EarlyOutputs
 from services.workers.leftovers import Leftovers
+from services.workers.logbook import Logbook
 from services.workers.nodes.base import NodeKind, NodeOutcome, OutputFile
 from services.workers.nodes.errors import UnknownKind
 from services.workers.nodes.registry import kind_of
@@ -142,7 +143,10 @@ class Execution:
             kind = kind_of(self._kinds, task.kind)
         except UnknownKind as error:
             raise InvalidInput(f"this worker knows no node kind {error.name!r}") from error
+        logbook = Logbook(self._records, task, self._scratch.root)
+        logbook.open()
         async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(logbook.close)
             folder = await stack.enter_async_context(self._scratch.wanted_folder())
 
             async def fetch() -> Path:
@@ -156,11 +160,13 @@ class Execution:
 
             early = EarlyOutputs(self._outputs, task, written)
             context = _Context(task, folder, fetch, fetch_other, early)
-            outcome = await self._work(kind, context, on_progress)
+            outcome = await self._work(kind, context, on_progress, logbook)
             fault_point("worker.after_execute")
             return await self._outputs.store(task, outcome, written)
 
-    async def _work(self, kind: NodeKind, context: _Context, on_progress: Callable[[int], None]) -> NodeOutcome:
+    async def _work(
+        self, kind: NodeKind, context: _Context, on_progress: Callable[[int], None], logbook: Logbook
+    ) -> NodeOutcome:
         """The node at work, and what it has finished on its way into the storage; if one fails, both end."""
         working = asyncio.ensure_future(kind.execute(context))
         writing = asyncio.ensure_future(context.early.write())
@@ -170,6 +176,7 @@ class Execution:
                 waited_for = {working} if writing.done() else {working, writing}
                 await asyncio.wait(waited_for, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
                 on_progress(int(context.progress))
+                await logbook.keep()
                 if writing.done():
                     writing.result()
                 if not working.done():

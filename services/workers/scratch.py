@@ -72,6 +72,11 @@ class Scratch:
         raise RuntimeError(f"{MAX_WORKERS} workers named {name!r} on this machine")
 
     @property
+    def root(self) -> Path:
+        """Everything that this worker keeps on the disk lies below."""
+        return self._root
+
+    @property
     def sources(self) -> Path:
         """Where fetched sources are kept."""
         path = self._root / "sources"

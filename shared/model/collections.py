@@ -48,8 +48,21 @@ UPLOAD_SEARCH: Search = ("bucket", "seen_at", "_id", "key", "outcome")
 """What arrived in a bucket, newest first."""
 UPLOADS = CollectionSpec("uploads", indexes=(("observed",), ("bucket", "key")), searches=(UPLOAD_SEARCH,))
 DELIVERIES = CollectionSpec("deliveries", indexes=(("state", "due_at"), ("run_id", "sequence")))
+ATTEMPT_LOGS = CollectionSpec("attempt_logs")
 CREDENTIALS = CollectionSpec("credentials")
 GATES = CollectionSpec("gates")
 TEMPLATES = CollectionSpec("templates", indexes=(("tenant", "kind", "definition"),))
 
-ALL = (PIPELINES, PIPELINE_VERSIONS, RUNS, TASKS, OUTPUTS, UPLOADS, DELIVERIES, CREDENTIALS, GATES, TEMPLATES)
+ALL = (
+    PIPELINES,
+    PIPELINE_VERSIONS,
+    RUNS,
+    TASKS,
+    OUTPUTS,
+    UPLOADS,
+    DELIVERIES,
+    ATTEMPT_LOGS,
+    CREDENTIALS,
+    GATES,
+    TEMPLATES,
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from shared.model import collections
+from shared.model.attempt_log import AttemptLog
 from shared.model.credential import Credential
 from shared.model.delivery import Delivery
 from shared.model.gate import Gate
@@ -29,6 +30,7 @@ class Records:
         self.outputs = Repository(store, collections.OUTPUTS, OutputRecord)
         self.uploads = Repository(store, collections.UPLOADS, UploadRecord)
         self.deliveries = Repository(store, collections.DELIVERIES, Delivery)
+        self.attempt_logs = Repository(store, collections.ATTEMPT_LOGS, AttemptLog)
         self.credentials = Repository(store, collections.CREDENTIALS, Credential)
         self.templates = Repository(store, collections.TEMPLATES, Template)
         self.gates = Repository(store, collections.GATES, Gate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import structlog
@@ -56,7 +57,8 @@ class RestBoundary:
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id)
         self._calls += 1
-        with structlog.contextvars.bound_contextvars(request_id=request_id), REST_SECONDS.time():
+        began = time.monotonic()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._serve(scope, receive, answer)
             except _Gone:
@@ -69,10 +71,16 @@ class RestBoundary:
                 log.info("call refused", code=problem.kind, detail=problem.detail)
                 await problem_response(problem, request_id)(scope, receive, answer.send)
             finally:
-                self._calls -= 1
+                if not answer.streams:
+                    self._over(began)
                 REST_CALLS.labels(_name(scope), str(answer.status or "gone")).inc()
 
+    def _over(self, began: float) -> None:
+        self._calls -= 1
+        REST_SECONDS.observe(time.monotonic() - began)
+
     async def _serve(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        began = time.monotonic()
         if self._calls > self._max_calls:
             answer.close = True
             raise busy(f"more than {self._max_calls} calls at the same time; try again")
@@ -86,7 +94,14 @@ class RestBoundary:
         except Problem:
             answer.close = True
             raise
-        async with asyncio.timeout(self._call_timeout_s):
+        async with asyncio.timeout(self._call_timeout_s) as limit:
+
+            def let_go() -> None:
+                """What is a stream from here on is no call: it has a bound of its own, and all the time."""
+                limit.reschedule(None)
+                self._over(began)
+
+            answer.on_stream = let_go
             await self._app(scope, _replayed(body, receive), answer.send)
 
 
@@ -99,11 +114,17 @@ class _Answer:
         self.status = 0
         self.close = False
         """Whatever of the body is still to come has no reader."""
+        self.streams = False
+        self.on_stream: Callable[[], None] | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._request_id.encode())]
+            if any(header == (b"content-type", b"text/event-stream; charset=utf-8") for header in message["headers"]):
+                self.streams = True
+                if self.on_stream:
+                    self.on_stream()
             if self.close:
                 message["headers"].append((b"connection", b"close"))
         await self._send(message)

@@ -13,6 +13,7 @@ from services.api.domain.tasks import Mark
 RunId = Annotated[str, Path(max_length=256, description="The run's id.")]
 PipelineId = Annotated[str, Path(max_length=64, description="The pipeline's id.")]
 NodeIndex = Annotated[int, Path(ge=0, le=100_000, description="The node's index in the run.")]
+Expires = Annotated[int, Query(ge=1, le=86_400, description="How many seconds the link is good for.")]
 Wait = Annotated[float, Query(ge=0, le=20, description="Seconds to wait at most until the command is taken in.")]
 
 

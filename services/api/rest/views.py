@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from services.api.attempts import attempts_of
 from services.api.dependencies import Context
-from shared.ids import task_id
 from shared.model.base import Instant
 from shared.model.failure import Failure
 from shared.model.run import Command, NodeState, Reused, Run, RunEvent, RunState
-from shared.model.task import MediaObject, OutputTarget, Task, TaskState
+from shared.model.task import Lane, MediaObject, OutputTarget, Task, TaskState
 
 NodeShown = Literal["pending", "queued", "running", "waiting", "succeeded", "failed", "skipped", "cancelled"]
 
@@ -39,6 +39,25 @@ class RunSummary(BaseModel):
     finished_at: Instant | None
 
 
+class AttemptView(BaseModel):
+    """One attempt at a node. From `queued_at` to `claimed_at` it waited for a worker, until `finished_at` one was at
+    it; after a worker's death the times are those of the last that had it."""
+
+    attempt: int
+    state: TaskState
+    lane: Lane
+    worker: str | None = Field(description="Who has, or had, it last.")
+    queued_at: Instant
+    claimed_at: Instant | None
+    finished_at: Instant | None
+    lease_until: Instant | None
+    progress: int = Field(description="Percent.")
+    claims: int = Field(description="How often a worker took it; each has a log.")
+    lost: int = Field(description="How many workers died over it.")
+    failure: Failure | None = Field(description="Error class, message, and whether it is one that is tried again.")
+    outputs: int = Field(description="How many objects it wrote.")
+
+
 class NodeView(BaseModel):
     """A node of a run. `running` means that a worker is at it; `due_at` is when a waiting one is tried again."""
 
@@ -57,6 +76,7 @@ class NodeView(BaseModel):
     unchosen: bool = Field(description="Skipped because a rule chose another way, not because something failed.")
     reused: Reused | None = Field(description="The attempt of an earlier run that made the result.")
     successors: list[int]
+    attempts: list[AttemptView] = Field(description="Oldest first; those of a reused node are the earlier run's.")
 
 
 class RunDetail(RunSummary):
@@ -75,20 +95,14 @@ def summary(run: Run) -> RunSummary:
 
 
 async def detail(run: Run, context: Context) -> RunDetail:
-    """A run with the progress of the nodes at work."""
-    current = {
-        index: task_id(run.id, index, node.attempt, run.epoch)
-        for index, node in enumerate(run.node_runs)
-        if node.state is NodeState.QUEUED
-    }
-    tasks = await context.deps.records.tasks.get_many(list(current.values()))
-    live = {index: tasks[name] for index, name in current.items() if name in tasks}
+    """A run with the attempts at its nodes, and the progress of those at work."""
+    attempts = await attempts_of(run, context)
     return RunDetail.model_validate(
         _members(run)
         | {
             "target": run.target,
             "session_context": run.session_context,
-            "nodes": [_node(run, index, live) for index in range(len(run.nodes))],
+            "nodes": [_node(run, index, attempts.get(index, [])) for index in range(len(run.nodes))],
             "commands": run.commands,
             "history": run.history,
         }
@@ -100,9 +114,10 @@ def _members(run: Run) -> dict[str, object]:
     return shared | {"nodes_by_state": Counter(node.state for node in run.node_runs)}
 
 
-def _node(run: Run, index: int, live: Mapping[int, Task]) -> NodeView:
+def _node(run: Run, index: int, attempts: Sequence[Task]) -> NodeView:
     node, stands = run.nodes[index], run.node_runs[index]
-    task = live.get(index)
+    current = [one for one in attempts if one.attempt == stands.attempt]
+    task = current[0] if current and stands.state is NodeState.QUEUED else None
     works = task is not None and task.state is TaskState.RUNNING
     done = stands.state is NodeState.SUCCEEDED
     return NodeView(
@@ -121,4 +136,11 @@ def _node(run: Run, index: int, live: Mapping[int, Task]) -> NodeView:
         unchosen=stands.unchosen,
         reused=stands.reused,
         successors=list(node.successors),
+        attempts=[_attempt(one) for one in attempts],
     )
+
+
+def _attempt(task: Task) -> AttemptView:
+    shared = {name: getattr(task, name) for name in AttemptView.model_fields if name not in ("claims", "outputs")}
+    outputs = len(task.result.outputs) if task.result else 0
+    return AttemptView.model_validate(shared | {"claims": task.fence, "outputs": outputs})

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from services.workers.media.journal import JOURNAL
 from shared.model.failure import ErrCode, InternalError, InvalidInput
 
 LAUNCHER = Path(__file__).with_name("launch.py")
@@ -99,6 +100,8 @@ async def run(
     program and is raised here. The descriptors `pass_fds` stay open in it. Raises ProcessTimeout and OutputTooLarge.
     Whatever happens, also on cancellation, the whole process group is gone and reaped when this returns.
     """
+    journal = JOURNAL.get()
+    note = None if journal is None else journal.begin(program)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",
@@ -120,15 +123,23 @@ async def run(
     )
     watch = _Watch(on_line)
     readers = [asyncio.create_task(watch.read_output(process)), asyncio.create_task(watch.read_errors(process))]
+    stopped: BaseException | None = None
     try:
         await _wait(process, watch, limits, folder, readers[0])
         # A grandchild that holds the pipes must not hold us.
         await asyncio.wait(readers, timeout=KILL_AFTER_S)
+    except BaseException as reason:
+        stopped = reason
+        raise
     finally:
-        await _end(process)
-        for reader in readers:
-            reader.cancel()
-        await asyncio.wait(readers)
+        try:
+            await _end(process)
+            for reader in readers:
+                reader.cancel()
+            await asyncio.wait(readers)
+        finally:
+            if note is not None:
+                note.ended(process.returncode, watch.tail, stopped)
     for reader in readers:
         if not reader.cancelled() and (error := reader.exception()) is not None:
             raise error

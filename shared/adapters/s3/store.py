@@ -64,7 +64,7 @@ class S3ObjectStore:
             key=key,
             size=answer["ContentLength"],
             etag=answer["ETag"].strip('"'),
-            last_modified=_whole_seconds(answer["LastModified"]),
+            last_modified=whole_seconds(answer["LastModified"]),
             version_id=_version(answer),
             content_type=answer.get("ContentType", ""),
             metadata=decode_metadata(answer.get("Metadata", {})),
@@ -83,7 +83,7 @@ class S3ObjectStore:
                         key=entry["Key"],
                         size=entry["Size"],
                         etag=entry["ETag"].strip('"'),
-                        last_modified=_whole_seconds(entry["LastModified"]),
+                        last_modified=whole_seconds(entry["LastModified"]),
                     )
 
     async def download(
@@ -197,7 +197,7 @@ class S3ObjectStore:
             return
 
 
-def _whole_seconds(moment: datetime) -> datetime:
+def whole_seconds(moment: datetime) -> datetime:
     """Listings may have fractions, HEAD has none: both must name the same moment."""
     return moment.astimezone(UTC).replace(microsecond=0)
 

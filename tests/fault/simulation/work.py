@@ -137,6 +137,11 @@ class SimulatedScratch:
         self.worker = worker
 
     @property
+    def root(self) -> Path:
+        """A folder that does not exist."""
+        return Path("scratch")
+
+    @property
     def sources(self) -> Path:
         """A folder that does not exist either."""
         return Path("sources")

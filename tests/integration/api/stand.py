@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -29,7 +29,8 @@ from shared.errors import ReelwayError
 from shared.health import Health, serve_app
 from shared.messages.topics import Topics
 from shared.model import collections
-from shared.ports.objects import ObjectAccessDenied, ObjectInfo, ObjectNotFound, ObjectsUnavailable
+from shared.ports.buckets import BucketAccess, BucketPage, Part
+from shared.ports.objects import ObjectAccessDenied, ObjectError, ObjectInfo, ObjectNotFound, ObjectsUnavailable
 from shared.ports.publisher import Outgoing
 from shared.ports.state import StateUnavailable
 from shared.state.records import Records
@@ -84,6 +85,63 @@ class FakeObjects:
             raise ObjectsUnavailable("down for the test", bucket=bucket)
         if bucket in self.denied:
             raise ObjectAccessDenied("denied for the test", bucket=bucket)
+
+
+class FakeBuckets:
+    """People's access to the storage of names: links lead nowhere, multipart uploads never have a part."""
+
+    def __init__(self, objects: FakeObjects) -> None:
+        self._objects = objects
+        self.uploads: set[tuple[str, str, str]] = set()
+
+    async def list_buckets(self) -> list[str]:
+        self._objects._check("")
+        return sorted(self._objects.buckets)
+
+    async def browse(
+        self, bucket: str, prefix: str = "", *, delimiter: str = "/", after: str | None = None, limit: int = 100
+    ) -> BucketPage:
+        objects: list[ObjectInfo] = []
+        folders: dict[str, None] = {}
+        async for info in self._objects.list(bucket, prefix, after=after or ""):
+            folder, found, _ = info.key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
+            if found:
+                folders[f"{prefix}{folder}{delimiter}"] = None
+            elif len(objects) == limit:
+                return BucketPage(tuple(objects), tuple(folders), objects[-1].key)
+            else:
+                objects.append(info)
+        return BucketPage(tuple(objects), tuple(folders), None)
+
+    async def link_to_read(self, bucket: str, key: str, *, expires_s: int, version_id: str | None = None) -> str:
+        return f"http://storage.test/{bucket}/{key}?expires={expires_s}&version={version_id or ''}"
+
+    async def link_to_write(self, bucket: str, key: str, *, expires_s: int) -> str:
+        return f"http://storage.test/{bucket}/{key}?expires={expires_s}&put"
+
+    async def begin_upload(self, bucket: str, key: str, *, content_type: str) -> str:
+        if not await self._objects.bucket_exists(bucket):
+            raise ObjectNotFound("no such bucket", bucket=bucket)
+        self.uploads.add((bucket, key, "upload-1"))
+        return "upload-1"
+
+    async def link_to_part(self, bucket: str, key: str, upload_id: str, number: int, *, expires_s: int) -> str:
+        return f"http://storage.test/{bucket}/{key}?upload={upload_id}&part={number}"
+
+    async def parts(self, bucket: str, key: str, upload_id: str) -> list[Part]:
+        self._known(bucket, key, upload_id)
+        return []
+
+    async def complete_upload(self, bucket: str, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> str:
+        self._known(bucket, key, upload_id)
+        raise ObjectError("no such parts", bucket=bucket, key=key)
+
+    async def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
+        self.uploads.discard((bucket, key, upload_id))
+
+    def _known(self, *upload: str) -> None:
+        if upload not in self.uploads:
+            raise ObjectNotFound("no such upload", bucket=upload[0], key=upload[1])
 
 
 class FakePublisher:
@@ -212,7 +270,9 @@ def cos_trigger(**changes: Any) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def running_stand(peers: Mapping[str, str] | None = None) -> AsyncIterator[Stand]:
+async def running_stand(
+    peers: Mapping[str, str] | None = None, buckets: BucketAccess | None = None
+) -> AsyncIterator[Stand]:
     """A server that answers, until the end of the block."""
     clock = ManualClock(datetime.now(UTC))
     store_clock = ManualClock(datetime(2026, 11, 23, 10, tzinfo=UTC))
@@ -229,6 +289,7 @@ async def running_stand(peers: Mapping[str, str] | None = None) -> AsyncIterator
     deps = Dependencies(
         records=records,
         objects=objects,
+        buckets=buckets or FakeBuckets(objects),
         publisher=publisher,
         topics=Topics(),
         clock=clock,
@@ -243,6 +304,7 @@ async def running_stand(peers: Mapping[str, str] | None = None) -> AsyncIterator
         await wait_for_port(port)
         yield Stand(port, store, records, objects, publisher, clock, store_clock, deps)
     finally:
+        await deps.streams.end()
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await serving

@@ -186,3 +186,22 @@ def test_the_longest_wait_and_the_bulk_budget_fit_into_a_call() -> None:
     from services.api.rerunning import BUDGET_S
 
     assert BUDGET_S + 20 < boundary.CALL_TIMEOUT_S
+
+
+async def test_a_stream_is_no_call_and_has_all_the_time() -> None:
+    async def streaming(_: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await going_on.wait()
+        await send({"type": "http.response.body", "body": b"data: 1"})
+
+    going_on = asyncio.Event()
+    app = RestBoundary(streaming, new_id=lambda: "id", call_timeout_s=0.05, max_calls=1)
+    calls = [Call(b"", path="/api/v1/events") for _ in range(3)]
+    following = [asyncio.create_task(call.through(app)) for call in calls]
+    await asyncio.sleep(0.15)
+    assert [call.status for call in calls] == [200, 200, 200]
+    going_on.set()
+    await asyncio.gather(*following)
+    assert [call.body for call in calls] == [b"data: 1"] * 3
