@@ -33,7 +33,6 @@ async def build(runtime: Runtime) -> None:
         log.info("bootstrap credential", secret_id=settings.bootstrap_secret_id, made=made)
     peers = Peers(settings.health_peers)
     buckets = S3BucketAccess(runtime.object_settings, settings.s3_public_endpoint)
-    await buckets.open()
     deps = Dependencies(
         records=runtime.records,
         objects=runtime.objects,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any
@@ -20,23 +21,29 @@ MAX_PARTS = 10_000
 
 class S3BucketAccess:
     """Implements `shared.ports.buckets.BucketAccess`. Links lead to `public_endpoint`, where people's programs reach
-    the storage, if that is not where we do. Close it with `aclose`."""
+    the storage, if that is not where we do. It connects when it is used first. Close it with `aclose`."""
 
     def __init__(self, settings: S3Settings, public_endpoint: str | None = None) -> None:
         self._settings = settings
         self._public_endpoint = public_endpoint
         self._stack = AsyncExitStack()
-        self._client: Any = None
-        self._signer: Any = None
+        self._opening = asyncio.Lock()
+        self._opened: tuple[Any, Any] | None = None
 
-    async def open(self) -> None:
-        """Makes the clients; connects to nothing."""
-        session, arguments = Session(), self._settings.client_arguments()
-        self._client = await self._stack.enter_async_context(session.client("s3", **arguments))
-        self._signer = self._client
-        if self._public_endpoint:
-            public = arguments | {"endpoint_url": self._public_endpoint}
-            self._signer = await self._stack.enter_async_context(session.client("s3", **public))
+    async def _clients(self) -> tuple[Any, Any]:
+        """The one that asks and the one that signs, made when they are needed first."""
+        async with self._opening:
+            if self._opened is None:
+                session, arguments = Session(), self._settings.client_arguments()
+                client = signer = await self._stack.enter_async_context(session.client("s3", **arguments))
+                if self._public_endpoint:
+                    public = arguments | {"endpoint_url": self._public_endpoint}
+                    signer = await self._stack.enter_async_context(session.client("s3", **public))
+                self._opened = (client, signer)
+            return self._opened
+
+    async def _client(self) -> Any:
+        return (await self._clients())[0]
 
     async def aclose(self) -> None:
         """Releases connections."""
@@ -45,7 +52,7 @@ class S3BucketAccess:
     async def list_buckets(self) -> list[str]:
         """All that our credentials may list."""
         with translated("*"):
-            answer = await self._client.list_buckets()
+            answer = await (await self._client()).list_buckets()
         return sorted(bucket["Name"] for bucket in answer.get("Buckets", []))
 
     async def browse(
@@ -55,7 +62,7 @@ class S3BucketAccess:
         more = {"Delimiter": delimiter} if delimiter else {}
         more |= {"ContinuationToken": after} if after else {}
         with translated(bucket, prefix):
-            answer = await self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=limit, **more)
+            answer = await (await self._client()).list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=limit, **more)
         objects = tuple(_info(bucket, entry) for entry in answer.get("Contents", []))
         folders = tuple(entry["Prefix"] for entry in answer.get("CommonPrefixes", []))
         behind = answer.get("NextContinuationToken") if answer.get("IsTruncated") else None
@@ -73,7 +80,9 @@ class S3BucketAccess:
     async def begin_upload(self, bucket: str, key: str, *, content_type: str) -> str:
         """Begins a multipart upload; its id."""
         with translated(bucket, key):
-            answer = await self._client.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)
+            answer = await (await self._client()).create_multipart_upload(
+                Bucket=bucket, Key=key, ContentType=content_type
+            )
         found: str = answer["UploadId"]
         return found
 
@@ -85,7 +94,7 @@ class S3BucketAccess:
     async def parts(self, bucket: str, key: str, upload_id: str) -> list[Part]:
         """What has arrived so far, at most 10,000 parts, which is S3's limit."""
         found: list[Part] = []
-        pages = self._client.get_paginator("list_parts").paginate(Bucket=bucket, Key=key, UploadId=upload_id)
+        pages = (await self._client()).get_paginator("list_parts").paginate(Bucket=bucket, Key=key, UploadId=upload_id)
         with _of_an_upload(bucket, key):
             async for page in pages:
                 found += [
@@ -99,7 +108,7 @@ class S3BucketAccess:
         """Makes the object of its parts; its etag."""
         listed = {"Parts": [{"PartNumber": number, "ETag": etag} for number, etag in parts]}
         with _of_an_upload(bucket, key):
-            answer = await self._client.complete_multipart_upload(
+            answer = await (await self._client()).complete_multipart_upload(
                 Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload=listed
             )
         etag: str = answer["ETag"].strip('"')
@@ -109,13 +118,14 @@ class S3BucketAccess:
         """Forgets the upload and its parts; fine if it is not there."""
         try:
             with _of_an_upload(bucket, key):
-                await self._client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
+                await (await self._client()).abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
         except ObjectNotFound:
             return
 
     async def _link(self, method: str, about: Mapping[str, Any], expires_s: int) -> str:
         with translated(about["Bucket"], about["Key"]):
-            url: str = await self._signer.generate_presigned_url(method, Params=dict(about), ExpiresIn=expires_s)
+            _, signer = await self._clients()
+            url: str = await signer.generate_presigned_url(method, Params=dict(about), ExpiresIn=expires_s)
         return url
 
 

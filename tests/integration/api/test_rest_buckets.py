@@ -42,7 +42,6 @@ async def store(s3_settings: S3Settings) -> AsyncIterator[S3ObjectStore]:
 @pytest.fixture
 async def rest(s3_settings: S3Settings, store: S3ObjectStore) -> AsyncIterator[httpx.AsyncClient]:
     access = S3BucketAccess(s3_settings)
-    await access.open()
     async with running_stand(buckets=access) as stand, stand.rest() as client:
         yield client
     await access.aclose()
@@ -139,7 +138,6 @@ async def test_what_is_no_key_is_refused() -> None:
 
 async def test_links_lead_where_people_reach_the_storage(s3_settings: S3Settings) -> None:
     access = S3BucketAccess(s3_settings, "https://files.example.com")
-    await access.open()
     url = await access.link_to_part("b", "a/k", "u", 3, expires_s=60)
     await access.aclose()
     assert url.startswith("https://files.example.com/b/a/k?")
