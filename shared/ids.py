@@ -15,10 +15,10 @@ def digest(*parts: str, size: int = 40) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()[:size]
 
 
-def run_id(tenant: str, *cause: str) -> str:
-    """The id of the run that this cause starts: `<account>-ScheduleTask-<hex>tt0` (contract MPS_API §9; consumers may
+def run_id(tenant: str, *cause: str, task_type: str = "ScheduleTask") -> str:
+    """The id of the run that this cause starts: `<account>-<task type>-<hex>tt0` (contract MPS_API §9; consumers may
     split it at `-` into three parts)."""
-    return f"{tenant}-ScheduleTask-{digest(tenant, *cause)}tt0"
+    return f"{tenant}-{task_type}-{digest(tenant, *cause)}tt0"
 
 
 def task_id(run: str, node: int, attempt: int, epoch: int = 0) -> str:

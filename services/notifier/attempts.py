@@ -21,7 +21,7 @@ from shared.faults import fault_point
 from shared.model.delivery import Delivery, DeliveryAttempt, DeliveryState
 from shared.model.pipeline import SinkType
 from shared.model.run import Run
-from shared.mps.render import schedule_event
+from shared.mps.render import task_event
 from shared.ports.state import StateUnavailable
 from shared.state.records import Records
 
@@ -105,7 +105,7 @@ class Attempts:
         if run.notification is None:
             return Report(delivered=False, error="the run's notification is gone", gone=True)
         try:
-            event = schedule_event(run, up_to=delivery.sequence, notify_key=run.notification.key, now=at)
+            event = task_event(run, up_to=delivery.sequence, notify_key=run.notification.key, now=at)
             notice = Notice(
                 id=delivery.id,
                 run_id=delivery.run_id,

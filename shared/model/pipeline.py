@@ -27,6 +27,15 @@ class PipelineStatus(StrEnum):
     """Nothing starts by itself; may be edited and deleted."""
 
 
+class TaskType(StrEnum):
+    """What the contract calls a run, in ids, details and notifications."""
+
+    SCHEDULE = "ScheduleTask"
+    """Of a graph of activities."""
+    WORKFLOW = "WorkflowTask"
+    """Of a list of media tasks side by side."""
+
+
 class NotifyMode(StrEnum):
     """When a notification is sent."""
 

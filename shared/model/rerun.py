@@ -65,7 +65,7 @@ class Fate:
 
 def rerun_id(run: Run) -> str:
     """The id of the rerun of this run: there is one at most."""
-    return ids.run_id(run.tenant, "rerun", run.root or run.id, str(run.epoch + 1))
+    return ids.run_id(run.tenant, "rerun", run.root or run.id, str(run.epoch + 1), task_type=run.task_type)
 
 
 def plan(
@@ -91,6 +91,7 @@ def rerun(run: Run, basis: Basis, fates: Sequence[Fate], now: datetime) -> Run:
     return Run(
         id=rerun_id(run),
         tenant=run.tenant,
+        task_type=run.task_type,
         pipeline_id=run.pipeline_id,
         pipeline_name=basis.pipeline_name,
         definition=basis.definition,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from shared.model.base import Document, Instant, Value
 from shared.model.failure import Failure
-from shared.model.pipeline import Node, Notification, NotifyMode
+from shared.model.pipeline import Node, Notification, NotifyMode, TaskType
 from shared.model.task import MediaObject, NodeResult, OutputTarget, Task
 
 
@@ -180,6 +180,7 @@ class Run(Document):
     """
 
     tenant: str
+    task_type: TaskType = TaskType.SCHEDULE
     pipeline_id: str
     pipeline_name: str
     definition: int

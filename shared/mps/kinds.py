@@ -90,6 +90,15 @@ KNOWN_UNSUPPORTED = frozenset(
 )
 """Activity types of the contract that are refused by name until their nodes exist."""
 
+MEDIA_RESULT_MEMBERS = (
+    "TranscodeTask",
+    "AnimatedGraphicTask",
+    "SnapshotByTimeOffsetTask",
+    "SampleSnapshotTask",
+    "ImageSpriteTask",
+    "AdaptiveDynamicStreamingTask",
+)
+"""All members of MediaProcessTaskResult."""
 RESULT_MEMBERS = (
     "TranscodeTask",
     "AnimatedGraphicTask",

@@ -1,15 +1,16 @@
-"""How a run looks on the wire: the contract's ScheduleTask, and the event that carries it (MPS_EVENTS §3–§5, §7)."""
+"""How a run looks on the wire: the contract's ScheduleTask or WorkflowTask, and the event that carries it (MPS_EVENTS
+§3–§5, §7)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.model.pipeline import INPUT, predecessors
+from shared.model.pipeline import INPUT, TaskType, predecessors
 from shared.model.run import NodeRun, NodeState, Run, RunState
 from shared.model.task import Task
-from shared.mps.kinds import BY_KIND, RESULT_MEMBERS, ActivityNames
+from shared.mps.kinds import BY_KIND, MEDIA_RESULT_MEMBERS, RESULT_MEMBERS, ActivityNames
 from shared.mps.secrets import without_secrets
 from shared.mps.signing import expiry, sign
 from shared.mps.storage import MediaInputInfo, S3InputInfo
@@ -23,8 +24,8 @@ CANCELLED = 40001
 _NO_TASKS: Mapping[int, Task] = {}
 
 
-def schedule_task(run: Run, tasks: Mapping[int, Task] = _NO_TASKS, up_to: int | None = None) -> dict[str, Any]:
-    """`ScheduleTask` of a run.
+def mps_task(run: Run, tasks: Mapping[int, Task] = _NO_TASKS, up_to: int | None = None) -> dict[str, Any]:
+    """`ScheduleTask` or `WorkflowTask` of a run, as its type says.
 
     `tasks` are the current tasks by node: they tell progress and whether queued work has begun. With `up_to` the run is
     shown as it was at that event of its history, without looking at tasks: the same body however late it is rendered;
@@ -39,8 +40,40 @@ def schedule_task(run: Run, tasks: Mapping[int, Task] = _NO_TASKS, up_to: int | 
         "Message": message,
         "InputInfo": _input_info(run),
         "MetaData": media_metadata(run) if view.node(_input(run)).state.final else None,
-        "ActivityResultSet": _results(run, view, tasks),
+        **_RESULTS[run.task_type](_results(run, view, tasks)),
     }
+
+
+def _as_activities(results: Iterable[tuple[ActivityNames, dict[str, Any]]]) -> dict[str, Any]:
+    found = []
+    for names, item in results:
+        members: dict[str, Any] = dict.fromkeys(RESULT_MEMBERS)
+        members[names.result_member] = item
+        found.append({"ActivityType": names.result, "ActivityResItem": members})
+    return {"ActivityResultSet": found}
+
+
+def _as_tasks(results: Iterable[tuple[ActivityNames, dict[str, Any]]]) -> dict[str, Any]:
+    media: list[dict[str, Any]] = []
+    quality = None
+    for names, item in results:
+        if names.result_member in MEDIA_RESULT_MEMBERS:
+            media.append({"Type": names.result, **dict.fromkeys(MEDIA_RESULT_MEMBERS), names.result_member: item})
+        elif names.result_member == "QualityControlTask":
+            quality = item
+    return {
+        "MediaProcessResultSet": media,
+        "AiContentReviewResultSet": [],
+        "AiAnalysisResultSet": [],
+        "AiRecognitionResultSet": [],
+        "AiQualityControlTaskResult": quality,
+        "SmartSubtitlesTaskResult": [],
+        "SmartEraseTaskResult": None,
+    }
+
+
+_RESULTS = {TaskType.SCHEDULE: _as_activities, TaskType.WORKFLOW: _as_tasks}
+"""How a task of each type shows what came of its nodes."""
 
 
 def media_metadata(run: Run) -> dict[str, Any] | None:
@@ -48,14 +81,14 @@ def media_metadata(run: Run) -> dict[str, Any] | None:
     return None if run.metadata is None else {name: run.metadata[name] for name in run.metadata if name != "Facts"}
 
 
-def schedule_event(run: Run, *, up_to: int, notify_key: str | None, now: datetime) -> dict[str, Any]:
+def task_event(run: Run, *, up_to: int, notify_key: str | None, now: datetime) -> dict[str, Any]:
     """The notification about one event of a run's history: `ParseNotification`'s members that this event type has.
 
     `Timestamp` and `Sign` are of `now` and are absent if there is no key [OURS].
     """
     event: dict[str, Any] = {
-        "EventType": "ScheduleTask",
-        "ScheduleTaskEvent": schedule_task(run, up_to=up_to),
+        "EventType": run.task_type.value,
+        f"{run.task_type.value}Event": mps_task(run, up_to=up_to),
         "SessionId": run.session_id,
         "SessionContext": run.session_context,
     }
@@ -76,26 +109,22 @@ def _outcome(run: Run, view: RunView) -> tuple[int, str]:
     return 0, ""
 
 
-def _results(run: Run, view: RunView, tasks: Mapping[int, Task]) -> list[dict[str, Any]]:
+def _results(run: Run, view: RunView, tasks: Mapping[int, Task]) -> Iterator[tuple[ActivityNames, dict[str, Any]]]:
+    """What came of each node that was executed, or is; skipped and cancelled ones were not, and do not appear."""
     before = predecessors(run.nodes)
-    found = []
     for index, node in enumerate(run.nodes):
         names = BY_KIND.get(node.kind)
         if names is None:
             continue
         state = view.node(index)
         if state.state.final:
-            # Skipped and cancelled nodes were not executed and do not appear.
             item = _ended(names, state, node.params)
         elif _begun(state, tasks.get(index)) if view.live else view.ready(index, before[index]):
             item = _processing(names, node.params, tasks.get(index) if view.live else None)
         else:
             continue
         if item is not None:
-            members: dict[str, Any] = dict.fromkeys(RESULT_MEMBERS)
-            members[names.result_member] = item
-            found.append({"ActivityType": names.result, "ActivityResItem": members})
-    return found
+            yield names, item
 
 
 def _begun(state: NodeRun, task: Task | None) -> bool:

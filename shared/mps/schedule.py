@@ -8,6 +8,8 @@ from pydantic import Field
 
 from shared.mps.base import MpsModel
 from shared.mps.extension import ActivityExtension
+from shared.mps.media_process import MediaProcessTaskInput
+from shared.mps.quality_control import AiQualityControlTaskInput
 from shared.mps.storage import MediaInputInfo, TaskOutputStorage
 
 
@@ -115,14 +117,16 @@ class DescribeSchedulesRequest(MpsModel):
 
 
 class ProcessMediaRequest(MpsModel):
-    """ProcessMedia; `activities` go before `schedule_id`. Other members for work without a schedule are refused by name
-    until they exist."""
+    """ProcessMedia: `activities`, else a schedule, else tasks side by side. Tasks that need a model are refused by
+    name until they exist."""
 
     input_info: MediaInputInfo
     output_storage: TaskOutputStorage | None = None
     output_dir: str | None = None
     schedule_id: int | None = None
     activities: list[Activity] | None = None
+    media_process_task: MediaProcessTaskInput | None = None
+    ai_quality_control_task: AiQualityControlTaskInput | None = None
     task_notify_config: TaskNotifyConfig | None = None
     tasks_priority: int | None = None
     session_id: str | None = None

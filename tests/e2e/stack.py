@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -80,8 +80,8 @@ class Callbacks:
         return [
             (headers, body)
             for headers, body in list(self.received)
-            if body["ScheduleTaskEvent"]["TaskId"] == task_id
-            and (status is None or body["ScheduleTaskEvent"]["Status"] == status)
+            if (event := body[f"{body['EventType']}Event"])["TaskId"] == task_id
+            and (status is None or event["Status"] == status)
         ]
 
     def close(self) -> None:
@@ -187,9 +187,17 @@ class Stack:
 
     # -- clients ----------------------------------------------------------------------------------------------
 
-    def sdk(self, *, secret_id: str | None = None, secret_key: str | None = None) -> mps_client.MpsClient:
+    def sdk(
+        self,
+        *,
+        secret_id: str | None = None,
+        secret_key: str | None = None,
+        sign: str = "TC3-HMAC-SHA256",
+        method: str = "POST",
+    ) -> mps_client.MpsClient:
         endpoint = self.ready["api"].removeprefix("http://")
-        profile = ClientProfile(httpProfile=HttpProfile(protocol="http", endpoint=endpoint))
+        http = HttpProfile(protocol="http", endpoint=endpoint, reqMethod=method)
+        profile = ClientProfile(signMethod=sign, httpProfile=http)
         keys = credential.Credential(secret_id or self.ready["secret_id"], secret_key or self.ready["secret_key"])
         return mps_client.MpsClient(keys, self.ready["region"], profile)
 
@@ -214,14 +222,14 @@ class Stack:
         pages = self.s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
 
-    def call(self, action: str, **members: Any) -> Any:
-        """One call of the official SDK with wire names."""
+    def call(self, action: str, _sdk: Mapping[str, str] | None = None, **members: Any) -> Any:
+        """One call of the official SDK with wire names; `_sdk` are arguments of `sdk`."""
         request = getattr(models, f"{action}Request")()
         request.from_json_string(json.dumps(members))
         with warnings.catch_warnings():
             # The SDK hides its warnings about members that it does not know (our extensions); pytest undoes that.
             warnings.filterwarnings("ignore", message=".*fileds are useless", category=UserWarning)
-            return getattr(self.sdk(), action)(request)
+            return getattr(self.sdk(**(_sdk or {})), action)(request)
 
     def create_pipeline(
         self, name: str, directory: str, actions: list[dict[str, Any]], *, enable: bool = True, **more: Any
@@ -253,13 +261,18 @@ class Stack:
     def detail(self, task_id: str) -> Any:
         return self.call("DescribeTaskDetail", TaskId=task_id)
 
+    def object_of(self, task_id: str) -> str:
+        """The path of a task's input, with its leading slash."""
+        detail = self.detail(task_id)
+        return str((detail.ScheduleTask or detail.WorkflowTask).InputInfo.CosInputInfo.Object)
+
     def task_of(self, key: str, *, within_s: float = 30) -> str:
         """The id of the one task that this object started."""
 
         def look() -> str | None:
             for status in ("WAITING", "PROCESSING", "FINISH"):
                 for task in self.tasks(status):
-                    if self.detail(task.TaskId).ScheduleTask.InputInfo.CosInputInfo.Object == f"/{key}":
+                    if self.object_of(task.TaskId) == f"/{key}":
                         return str(task.TaskId)
             return None
 

@@ -108,7 +108,7 @@ async def test_event_and_reconciler_start_one_run(stack: Stack) -> None:
     task = stack.task_of(key)
     stack.finished(task)
     ids = {t.TaskId for status in ("WAITING", "PROCESSING", "FINISH") for t in stack.tasks(status)}
-    mine = [i for i in ids if stack.detail(i).ScheduleTask.InputInfo.CosInputInfo.Object == f"/{key}"]
+    mine = [i for i in ids if stack.object_of(i) == f"/{key}"]
     assert mine == [task]
 
 
@@ -139,11 +139,7 @@ def test_outputs_in_the_trigger_directory_start_nothing(stack: Stack) -> None:
     # The second upload passes the same reconciler after the outputs did: once it has run, they were looked at.
     stack.upload("loop/second.mp4")
     stack.finished(stack.task_of("loop/second.mp4"))
-    inputs = [
-        stack.detail(t.TaskId).ScheduleTask.InputInfo.CosInputInfo.Object
-        for status in ("WAITING", "PROCESSING", "FINISH")
-        for t in stack.tasks(status)
-    ]
+    inputs = [stack.object_of(t.TaskId) for status in ("WAITING", "PROCESSING", "FINISH") for t in stack.tasks(status)]
     assert sorted(i for i in inputs if i.startswith("/loop/")) == ["/loop/clip.mp4", "/loop/second.mp4"]
 
 
@@ -195,7 +191,7 @@ def test_empty_file_starts_nothing_by_upload_and_fails_clearly_by_hand(stack: St
     stack.upload("empty/clip.mp4")
     stack.finished(stack.task_of("empty/clip.mp4"))
     started = [task.TaskId for status in ("WAITING", "PROCESSING", "FINISH") for task in stack.tasks(status)]
-    inputs = [(i, stack.detail(i).ScheduleTask.InputInfo.CosInputInfo.Object) for i in started]
+    inputs = [(i, stack.object_of(i)) for i in started]
     assert [i for i, key in inputs if key == "/empty/nothing.mp4"] == [by_hand]
 
 

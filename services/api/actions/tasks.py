@@ -11,9 +11,9 @@ from services.api.commanding import command_run
 from services.api.dependencies import Context
 from services.api.domain.errors import invalid
 from services.api.domain.problems import Problem
-from services.api.domain.schedules import schedule_id
 from services.api.domain.storage import read_input
 from services.api.domain.tasks import (
+    Asked,
     Mark,
     Wish,
     no_such_task,
@@ -24,16 +24,17 @@ from services.api.domain.tasks import (
     render_simple,
     session_error,
     session_taken,
+    work_asked_for,
 )
 from services.api.newest import newest_first
-from services.api.work import given, scheduled
+from services.api.work import given, scheduled, side_by_side
 from shared import ids
 from shared.metrics import RUNS_STARTED
 from shared.model.collections import RUN_SEARCH
-from shared.model.pipeline import OutputPlace
+from shared.model.pipeline import OutputPlace, TaskType
 from shared.model.run import CommandKind, Run, new_run
 from shared.model.task import Task
-from shared.mps.render import schedule_task
+from shared.mps.render import mps_task
 from shared.mps.schedule import (
     DescribeTaskDetailRequest,
     DescribeTasksRequest,
@@ -44,19 +45,25 @@ from shared.ports.state import DuplicateKey, Order
 
 
 async def process_media(request: ProcessMediaRequest, context: Context) -> dict[str, Any]:
-    """Starts a run on one object: of the activities in the request, else of a schedule, which need not be enabled."""
+    """Starts a run on one object: of the activities in the request, else of a schedule, which need not be enabled, else
+    of the media tasks in the request."""
     records, objects = context.deps.records, context.deps.objects
     place = read_input(request.input_info, context.tenant)
     wish = read_wish(request, tenant=context.tenant, region=place.region)
-    if request.activities:
-        work = await given(request.activities, place, output_target(wish.output, OutputPlace(), place), context)
-    else:
-        work = await scheduled(await own_pipeline(schedule_id(request.schedule_id), context), context)
+    target = output_target(wish.output, OutputPlace(), place)
+    match work_asked_for(request):
+        case Asked.ACTIVITIES:
+            work = await given(request.activities or [], place, target, context)
+        case Asked.SCHEDULE:
+            work = await scheduled(await own_pipeline(str(request.schedule_id), context), context)
+        case Asked.TASKS:
+            work = await side_by_side(request, place, target, context)
     await check_buckets(objects, (*wish.buckets, *work.buckets))
     source = await find_input(objects, place)
     run = new_run(
-        run_id=await _new_run_id(wish, context),
+        run_id=await _new_run_id(wish, work.task_type, context),
         tenant=context.tenant,
+        task_type=work.task_type,
         pipeline_id=work.pipeline_id,
         pipeline_name=work.pipeline_name,
         definition=work.definition,
@@ -81,13 +88,13 @@ async def process_media(request: ProcessMediaRequest, context: Context) -> dict[
     return {"TaskId": run.id}
 
 
-async def _new_run_id(wish: Wish, context: Context) -> str:
+async def _new_run_id(wish: Wish, task_type: TaskType, context: Context) -> str:
     """A random id; with a SessionId, one that two calls at the same time share, so that only one of them is written.
 
     Raises ApiError if the SessionId was used within the window.
     """
     if not wish.session_id:
-        return ids.run_id(context.tenant, "process", context.deps.new_id())
+        return ids.run_id(context.tenant, "process", context.deps.new_id(), task_type=task_type)
     records = context.deps.records
     used = await records.runs.find(
         # A rerun carries the SessionId on, but is no use of it.
@@ -98,7 +105,8 @@ async def _new_run_id(wish: Wish, context: Context) -> str:
     last = used[0] if used else None
     if session_taken(last, await records.now()):
         raise session_error(wish.session_id)
-    return ids.run_id(context.tenant, "process", "session", wish.session_id, last.id if last else "")
+    cause = ("process", "session", wish.session_id, last.id if last else "")
+    return ids.run_id(context.tenant, *cause, task_type=task_type)
 
 
 async def manage_task(request: ManageTaskRequest, context: Context) -> dict[str, Any]:
@@ -123,7 +131,7 @@ async def describe_task_detail(request: DescribeTaskDetailRequest, context: Cont
         tasks = await records.tasks.find({"run_id": run.id, "epoch": run.epoch}, limit=10 * len(run.nodes))
         for task in sorted(tasks, key=lambda task: task.attempt):
             live[task.node] = task
-    return render_detail(run, schedule_task(run, live))
+    return render_detail(run, mps_task(run, live))
 
 
 async def own_run(task_id: str, context: Context) -> Run:

@@ -15,6 +15,7 @@ from services.api.domain.parsing import parse, refusal
 from services.api.domain.storage import BucketUse, read_input, read_output
 from shared.model.graph import GraphError, check_graph
 from shared.model.pipeline import INPUT, OUTPUT, Node, predecessors
+from shared.mps.base import MpsModel
 from shared.mps.extension import ActivityExtension
 from shared.mps.extra_input import extra_inputs
 from shared.mps.kinds import BY_ACTIVITY, BY_KIND, KNOWN_UNSUPPORTED
@@ -46,14 +47,11 @@ def read_activities(activities: Sequence[Activity], tenant: str, region: str, ow
             nodes.append(_read_end(activity, field, successors))
             continue
         kind, found = _read(activity, index, field, own)
-        storage = getattr(found.params, "output_storage", None)
-        _, used = read_output(storage, f"{found.field}.OutputStorage", tenant, region)
+        uses = buckets_of(found, tenant, region)
         more = read_extension(activity.extension, kind, field)
         nodes.append(Node(kind=kind, params=found.params.to_wire_as_given(), successors=successors, **more))
         parameters.append(found)
-        buckets += used
-        for path, info in extra_inputs(found.params):
-            buckets.append(read_input(info, tenant, f"{found.field}.{path}").bucket)
+        buckets += uses
     try:
         check_graph(nodes)
     except GraphError as error:
@@ -87,6 +85,21 @@ def _read(activity: Activity, index: int, field: str, own: OwnTemplates) -> tupl
     if names.parameter not in given:
         raise missing(field, f"is required for {kind}")
     params = parse(PARAMETERS[names.kind], given[names.parameter], field)
+    check_parameters(params, field, own)
+    return names.kind, NodeParameters(index, field, params)
+
+
+def buckets_of(found: NodeParameters, tenant: str, region: str) -> list[BucketUse]:
+    """The buckets that a node writes to and reads from by its own parameters. Raises ApiError."""
+    storage = getattr(found.params, "output_storage", None)
+    _, uses = read_output(storage, f"{found.field}.OutputStorage", tenant, region)
+    for path, info in extra_inputs(found.params):
+        uses.append(read_input(info, tenant, f"{found.field}.{path}").bucket)
+    return uses
+
+
+def check_parameters(params: MpsModel, field: str, own: OwnTemplates) -> None:
+    """Whether the templates exist that the parameters at the wire path `field` name, and fit. Raises ApiError."""
     try:
         check_templates(params, own)
     except UnknownTemplate as error:
@@ -96,7 +109,6 @@ def _read(activity: Activity, index: int, field: str, own: OwnTemplates) -> tupl
     except ValidationError as error:
         overridden = isinstance(params, TranscodeTaskInput)
         raise refusal(error, f"{field}.OverrideParameter" if overridden else field) from None
-    return names.kind, NodeParameters(index, field, params)
 
 
 def render_activities(nodes: Sequence[Node]) -> list[dict[str, Any]]:

@@ -47,6 +47,11 @@ class NodeParameters:
     field: str
     params: MpsModel
 
+    @property
+    def owner(self) -> str:
+        """What has the parameters: `Activities[1]`, or their own path if they stand in no activity."""
+        return self.field.partition(".ActivityPara.")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -74,8 +79,8 @@ def check_outputs(
                 shown = written.path.replace(_NUMBER, "{number}")
                 raise invalid(
                     f"{node.field}.{written.member}",
-                    f"must be another than that of Activities[{first.index}]: "
-                    f"Activities[{first.index}] and Activities[{node.index}] would both write {shown} in {place}",
+                    f"must be another than that of {first.owner}: "
+                    f"{first.owner} and {node.owner} would both write {shown} in {place}",
                 )
 
 

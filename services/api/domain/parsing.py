@@ -17,10 +17,8 @@ _NOT_YET = frozenset(
     {
         "AiAnalysisTask",
         "AiContentReviewTask",
-        "AiQualityControlTask",
         "AiRecognitionTask",
         "AIDubbingTask",
-        "MediaProcessTask",
         "SmartEraseTask",
         "SmartSubtitlesTask",
         "VODInputInfo",

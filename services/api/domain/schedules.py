@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from services.api.domain.activities import read_activities, render_activities
-from services.api.domain.errors import ApiError, invalid, missing
+from services.api.domain.errors import ApiError, invalid
 from services.api.domain.fields import BUILT_IN_FORMATS, check_name, moment_text, normalise_dir, normalise_formats
 from services.api.domain.notification import read_notification
 from services.api.domain.outputs import check_outputs
@@ -189,10 +189,3 @@ def render_schedule(pipeline: Pipeline) -> dict[str, Any]:
         "UpdateTime": moment_text(pipeline.updated_at),
         "ResourceId": pipeline.as_given.get("ResourceId") or pipeline.tenant,
     }
-
-
-def schedule_id(number: int | None) -> str:
-    """The pipeline's id. Raises ApiError."""
-    if number is None:
-        raise missing("ScheduleId", "is required: tasks without a schedule are not supported by this version")
-    return str(number)

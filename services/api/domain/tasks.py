@@ -7,11 +7,12 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Any
 
 import orjson
 
-from services.api.domain.errors import ApiError, invalid
+from services.api.domain.errors import ApiError, invalid, missing
 from services.api.domain.fields import moment_text, normalise_dir, read_moment
 from services.api.domain.notification import read_notification
 from services.api.domain.schedules import read_limit
@@ -39,6 +40,35 @@ _STATES: Mapping[str, tuple[RunState, ...]] = {
 }
 _STATUS = {state: status for status, states in _STATES.items() for state in states}
 _TASK_TYPES = frozenset({"", "Online", "Offline"})
+
+
+class Asked(Enum):
+    """What ProcessMedia is to run."""
+
+    ACTIVITIES = auto()
+    """The graph in the request."""
+    SCHEDULE = auto()
+    """A saved pipeline."""
+    TASKS = auto()
+    """The media tasks in the request."""
+
+
+def work_asked_for(request: ProcessMediaRequest) -> Asked:
+    """Activities go before the schedule (contract §9); media tasks stand for themselves. Raises ApiError."""
+    tasks = {
+        "MediaProcessTask": request.media_process_task is not None and any(request.media_process_task.tasks()),
+        "AiQualityControlTask": request.ai_quality_control_task is not None,
+    }
+    if not request.activities and request.schedule_id is None:
+        if not any(tasks.values()):
+            rule = "is required unless Activities, MediaProcessTask or AiQualityControlTask say what to do"
+            raise missing("ScheduleId", rule)
+        return Asked.TASKS
+    graph = "Activities" if request.activities else "ScheduleId"
+    for member, given in tasks.items():
+        if given:
+            raise invalid(member, f"must be absent when {graph} is given: it would not be done")
+    return Asked.ACTIVITIES if request.activities else Asked.SCHEDULE
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +140,10 @@ def no_such_task(task_id: str) -> ApiError:
     return invalid("TaskId", f"there is no task {task_id[:200]!r}", "TaskId")
 
 
-def render_detail(run: Run, schedule_task: Mapping[str, Any]) -> dict[str, Any]:
+def render_detail(run: Run, task: Mapping[str, Any]) -> dict[str, Any]:
     """DescribeTaskDetail's answer (contract MPS_EVENTS §7.8)."""
     return {
-        "TaskType": "ScheduleTask",
+        "TaskType": run.task_type.value,
         "Status": _STATUS[run.state],
         "CreateTime": moment_text(run.created_at),
         "BeginProcessTime": moment_text(run.started_at),
@@ -123,7 +153,7 @@ def render_detail(run: Run, schedule_task: Mapping[str, Any]) -> dict[str, Any]:
         "SessionId": run.session_id,
         "SessionContext": run.session_context,
         "ExtInfo": "",
-        "ScheduleTask": dict(schedule_task),
+        run.task_type.value: dict(task),
     }
 
 
@@ -132,7 +162,7 @@ def render_simple(run: Run) -> dict[str, Any]:
     kinds = dict.fromkeys(BY_KIND[node.kind].result for node in run.nodes if node.kind in BY_KIND)
     return {
         "TaskId": run.id,
-        "TaskType": "ScheduleTask",
+        "TaskType": run.task_type.value,
         "CreateTime": moment_text(run.created_at),
         "BeginProcessTime": moment_text(run.started_at),
         "FinishTime": moment_text(run.finished_at),

@@ -69,9 +69,13 @@ class QueueSink:
 def shortened(body: bytes) -> bytes:
     """The same envelope without results, saying in `Message` where they are; without metadata too if need be."""
     event: dict[str, Any] = orjson.loads(body)
-    task = event["ScheduleTaskEvent"]
+    task = event[f"{event['EventType']}Event"]
     task["Message"] = f"{task['Message'][:1000]}; {TOO_LONG}" if task["Message"] else TOO_LONG
-    task["ActivityResultSet"] = []
+    for member in task:
+        if member.endswith("ResultSet"):
+            task[member] = []
+        elif member.endswith("TaskResult"):
+            task[member] = None
     short = orjson.dumps(event)
     if len(short) > MAX_BODY_BYTES:  # thousands of streams
         task["MetaData"] = None

@@ -154,7 +154,12 @@ REFUSED = {
         "OutputStorage.CosOutputStorage.Region:",
     ),
     "notify": ({"TaskNotifyConfig": {"NotifyType": "SCF"}}, VALUE, "TaskNotifyConfig.NotifyType"),
-    "task without a schedule": ({"MediaProcessTask": {}}, VALUE, "MediaProcessTask: not supported by this version"),
+    "tasks beside a schedule": (
+        {"MediaProcessTask": {"TranscodeTaskSet": [{"Definition": 100010}]}},
+        VALUE,
+        "MediaProcessTask: must be absent when ScheduleId is given",
+    ),
+    "a task that needs a model": ({"AiAnalysisTask": {"Definition": 10}}, VALUE, "AiAnalysisTask: not supported"),
     "inline graph with a gap": (
         {"Activities": [{"ActivityType": "input", "ReardriveIndex": [7]}, {"ActivityType": "output"}]},
         VALUE,

@@ -21,7 +21,7 @@ from shared.model.base import instant_text
 from shared.model.delivery import Delivery
 from shared.model.pipeline import NotifyMode, SinkType
 from shared.model.run import Run
-from shared.mps.render import schedule_task
+from shared.mps.render import mps_task
 from shared.state.records import Records
 from tests.integration.notifier.scripted_server import HANG, OK, RESET, ScriptedServer, answer, serving
 from tests.unit.notifier.builders import RUN_ID, notification, requested, until, whole_story
@@ -101,7 +101,7 @@ async def test_change_events_arrive_in_order_through_trouble() -> None:
     stamps = [body["Timestamp"] for body in bodies]
     assert stamps == sorted(set(stamps))
     assert len({body["Sign"] for body in bodies}) == len(bodies)
-    assert json.loads(server.requests[-1].body)["ScheduleTaskEvent"] == schedule_task(run)
+    assert json.loads(server.requests[-1].body)["ScheduleTaskEvent"] == mps_task(run)
 
 
 async def test_gone_subscriber_is_not_called_again_for_that_event() -> None:

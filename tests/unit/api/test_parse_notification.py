@@ -7,13 +7,13 @@ from tencentcloud.mps.v20190612 import models
 
 from services.api.domain.errors import ApiError
 from services.api.domain.parse_notification import parse_notification
-from shared.mps.render import schedule_event
+from shared.mps.render import task_event
 from tests.unit.notifier.builders import START, notification, requested, whole_story
 
 
 def test_an_event_of_ours_comes_back_without_loss():
     run = whole_story(requested(notification())).run
-    event = schedule_event(run, up_to=run.sequence, notify_key="key", now=START)
+    event = task_event(run, up_to=run.sequence, notify_key="key", now=START)
     parsed = parse_notification(json.dumps(event))
     answer = models.ParseNotificationResponse()
     answer.from_json_string(json.dumps(parsed))

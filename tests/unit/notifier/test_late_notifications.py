@@ -15,7 +15,7 @@ from shared.model.failure import ErrCode, Failure
 from shared.model.pipeline import Join, Node, predecessors
 from shared.model.run import Command, CommandKind, NodeState, Run
 from shared.model.task import NodeResult, Task, TaskState
-from shared.mps.render import schedule_task
+from shared.mps.render import mps_task
 from tests.builders import T0, a_graph, a_run, ended
 
 BROKEN = Failure(code=ErrCode.SOURCE_FILE, message="damaged")
@@ -138,8 +138,8 @@ def test_an_event_shows_the_same_whenever_it_is_rendered(nodes: tuple[Node, ...]
     by_hand = any(node.fresh_at for node in last.node_runs)
     event(f"{last.state.value}, {'with' if by_hand else 'without'} a retry by hand")
     for stage in life.stages:
-        assert shown(schedule_task(stage, up_to=stage.sequence)) == expected(stage)
+        assert shown(mps_task(stage, up_to=stage.sequence)) == expected(stage)
         for sequence in range(1, stage.sequence + 1):
-            assert schedule_task(stage, up_to=sequence) == schedule_task(last, up_to=sequence)
+            assert mps_task(stage, up_to=sequence) == mps_task(last, up_to=sequence)
     if last.state.final:
-        assert schedule_task(last, up_to=last.sequence) == schedule_task(last)
+        assert mps_task(last, up_to=last.sequence) == mps_task(last)

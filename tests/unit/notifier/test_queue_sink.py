@@ -16,7 +16,7 @@ from tencentcloud.mps.v20190612 import models
 from services.notifier.domain.notice import Notice
 from services.notifier.sinks.kafka import MAX_BODY_BYTES, TOO_LONG, QueueSink
 from shared.messages.topics import Topics
-from shared.mps.render import schedule_event
+from shared.mps.render import task_event
 from tests.unit.notifier.builders import DAMAGED, KEY, RUN_ID, START, Story, requested, whole_story
 
 IMAGES = {"ImagePathSet": [f"/out/clip_sampleSnapshot_10_{number}.jpg" for number in range(40_000)]}
@@ -47,7 +47,7 @@ async def sent(event: dict[str, Any]) -> tuple[dict[str, Any], bytes, Mapping[st
 
 def long_event() -> dict[str, Any]:
     run = whole_story(requested()).run
-    event: dict[str, Any] = deepcopy(schedule_event(run, up_to=run.sequence, notify_key=KEY, now=START))
+    event: dict[str, Any] = deepcopy(task_event(run, up_to=run.sequence, notify_key=KEY, now=START))
     event["ScheduleTaskEvent"]["ActivityResultSet"][1]["ActivityResItem"]["SampleSnapshotTask"]["Output"] |= IMAGES
     assert len(json.dumps(event)) > MAX_BODY_BYTES
     return event
@@ -84,7 +84,7 @@ async def test_signature_is_of_what_is_sent() -> None:
 
 async def test_reason_of_a_failed_run_is_kept_in_front() -> None:
     run = Story(requested()).started().failed(0, DAMAGED, 1, 2, 3).finished().run
-    whole = schedule_event(run, up_to=run.sequence, notify_key=KEY, now=START)
+    whole = task_event(run, up_to=run.sequence, notify_key=KEY, now=START)
     reason = whole["ScheduleTaskEvent"]["Message"]
     assert reason
     short, _, _ = await sent({**whole, "SessionContext": "x" * (MAX_BODY_BYTES - 100)})
@@ -102,6 +102,6 @@ async def test_metadata_that_is_too_long_by_itself_is_left_out() -> None:
 
 async def test_event_that_fits_is_sent_as_it_is() -> None:
     run = whole_story(requested()).run
-    whole = schedule_event(run, up_to=run.sequence, notify_key=KEY, now=START)
+    whole = task_event(run, up_to=run.sequence, notify_key=KEY, now=START)
     short, _, _ = await sent(whole)
     assert short == whole

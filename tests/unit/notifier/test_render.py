@@ -13,7 +13,7 @@ from tencentcloud.mps.v20190612 import models
 
 from shared.model.run import NodeState, Run
 from shared.model.task import Lane, OutputTarget, Task
-from shared.mps.render import schedule_event, schedule_task
+from shared.mps.render import mps_task, task_event
 from tests.unit.notifier.builders import (
     DAMAGED,
     KEY,
@@ -55,7 +55,7 @@ EVENTS = [(name, sequence) for name, story in STORIES.items() for sequence in ra
 
 
 def event_of(run: Run, up_to: int, key: str | None = KEY) -> dict[str, Any]:
-    return schedule_event(run, up_to=up_to, notify_key=key, now=START)
+    return task_event(run, up_to=up_to, notify_key=key, now=START)
 
 
 def without_nulls(value: Any) -> Any:
@@ -93,8 +93,8 @@ def test_event_is_the_same_however_late_it_is_rendered(name: str, sequence: int)
 @pytest.mark.parametrize("name", STORIES)
 def test_last_event_is_what_the_finished_task_shows(name: str) -> None:
     run = STORIES[name].run
-    assert schedule_task(run, up_to=run.sequence) == schedule_task(run)
-    assert schedule_task(run)["Status"] == "FINISH"
+    assert mps_task(run, up_to=run.sequence) == mps_task(run)
+    assert mps_task(run)["Status"] == "FINISH"
 
 
 def states(task: dict[str, Any]) -> list[tuple[str, str]]:
@@ -107,7 +107,7 @@ def states(task: dict[str, Any]) -> list[tuple[str, str]]:
 
 def test_change_events_show_what_ran_at_that_moment() -> None:
     run = STORIES["succeeded"].run
-    assert [states(schedule_task(run, up_to=sequence)) for sequence in range(1, 7)] == [
+    assert [states(mps_task(run, up_to=sequence)) for sequence in range(1, 7)] == [
         [],
         [("Transcode", "PROCESSING"), ("SampleSnapshot", "PROCESSING")],
         [("Transcode", "SUCCESS"), ("SampleSnapshot", "PROCESSING"), ("SnapshotByTimeOffset", "PROCESSING")],
@@ -118,7 +118,7 @@ def test_change_events_show_what_ran_at_that_moment() -> None:
 
 
 def test_failed_node_is_inside_and_skipped_one_does_not_appear() -> None:
-    task = schedule_task(STORIES["node-failed"].run)
+    task = mps_task(STORIES["node-failed"].run)
     assert task["ErrCode"] == 0
     assert states(task) == [("Transcode", "FAIL"), ("SampleSnapshot", "SUCCESS")]
     failed = task["ActivityResultSet"][0]["ActivityResItem"]["TranscodeTask"]
@@ -128,12 +128,12 @@ def test_failed_node_is_inside_and_skipped_one_does_not_appear() -> None:
 
 
 def test_failed_source_is_told_on_the_task_with_code_and_step() -> None:
-    task = schedule_task(STORIES["source-failed"].run)
+    task = mps_task(STORIES["source-failed"].run)
     assert task["ErrCode"] == 40000
     assert task["Message"].startswith("SourceFileError: step input")
     assert task["Message"].endswith(DAMAGED.message)
     assert task["ActivityResultSet"] == []
-    assert schedule_task(STORIES["source-failed"].run, up_to=1)["ErrCode"] == 0
+    assert mps_task(STORIES["source-failed"].run, up_to=1)["ErrCode"] == 0
 
 
 def task_of(run: Run, node: int, **changes: Any) -> Task:
@@ -156,23 +156,23 @@ def task_of(run: Run, node: int, **changes: Any) -> Task:
 def test_live_task_shows_progress_of_claimed_work_only() -> None:
     run = STORIES["succeeded"].stages[2]
     claimed = task_of(run, 1, claimed_at=START, progress=42)
-    task = schedule_task(run, {1: claimed, 2: task_of(run, 2)})
+    task = mps_task(run, {1: claimed, 2: task_of(run, 2)})
     assert task["Status"] == "PROCESSING"
     assert states(task) == [("Transcode", "PROCESSING")]
     assert task["ActivityResultSet"][0]["ActivityResItem"]["TranscodeTask"]["Progress"] == 42
-    assert schedule_task(run)["ActivityResultSet"] == []
+    assert mps_task(run)["ActivityResultSet"] == []
 
 
 def test_live_node_that_waits_for_a_retry_is_in_progress() -> None:
     run = with_node(STORIES["succeeded"].stages[2], 1, state=NodeState.WAITING)
-    assert states(schedule_task(run)) == [("Transcode", "PROCESSING")]
+    assert states(mps_task(run)) == [("Transcode", "PROCESSING")]
 
 
 def test_skipped_probe_has_no_metadata_and_queues_at_the_start() -> None:
     run = Story(requested(skip_probe=True)).started().run
     run = with_node(run, 0, state=NodeState.SUCCEEDED, attempt=0)
     run = with_node(run, 1, state=NodeState.QUEUED, attempt=1)
-    task = schedule_task(run, up_to=1)
+    task = mps_task(run, up_to=1)
     assert task["MetaData"] is None
     assert states(task) == [("Transcode", "PROCESSING")]
 
@@ -190,6 +190,6 @@ def test_event_carries_the_session() -> None:
 
 
 def test_s3_input_is_written_as_s3() -> None:
-    info = schedule_task(requested(input_type="AWS-S3"))["InputInfo"]
+    info = mps_task(requested(input_type="AWS-S3"))["InputInfo"]
     assert info["Type"] == "AWS-S3"
     assert info["S3InputInfo"]["S3Object"] == "/in/clip 片.mp4"

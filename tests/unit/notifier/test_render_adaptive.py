@@ -14,7 +14,7 @@ from shared.model.run import Run, new_run
 from shared.model.task import NodeResult, OutputTarget
 from shared.mps.adaptive import AdaptiveDynamicStreamingTaskInput
 from shared.mps.media import AdaptiveDynamicStreamingInfoItem
-from shared.mps.render import schedule_event
+from shared.mps.render import task_event
 from shared.mps.storage import TaskOutputStorage
 from tests.unit.notifier.builders import KEY, RUN_ID, SOURCE, START, Story
 
@@ -63,7 +63,7 @@ def finished() -> Run:
 
 def test_the_event_is_golden_and_the_sdk_loses_nothing() -> None:
     run = finished()
-    event = schedule_event(run, up_to=run.sequence, notify_key=KEY, now=START)
+    event = task_event(run, up_to=run.sequence, notify_key=KEY, now=START)
     text = json.dumps(event, ensure_ascii=False, indent=1) + "\n"
     if os.environ.get("REELWAY_WRITE_GOLDEN"):
         GOLDEN.write_text(text)
@@ -82,6 +82,6 @@ def test_the_event_is_golden_and_the_sdk_loses_nothing() -> None:
 def test_no_event_shows_the_key() -> None:
     run = finished()
     for up_to in range(1, run.sequence + 1):
-        text = json.dumps(schedule_event(run, up_to=up_to, notify_key=KEY, now=START))
+        text = json.dumps(task_event(run, up_to=up_to, notify_key=KEY, now=START))
         assert SECRET not in text
-    assert "******" in json.dumps(schedule_event(story().run, up_to=story().run.sequence, notify_key=KEY, now=START))
+    assert "******" in json.dumps(task_event(story().run, up_to=story().run.sequence, notify_key=KEY, now=START))

@@ -14,7 +14,7 @@ from shared.model.failure import ErrCode, Failure
 from shared.model.pipeline import Node
 from shared.model.run import Command, CommandKind, Run
 from shared.model.task import NodeResult, TaskState
-from shared.mps.render import schedule_event, schedule_task
+from shared.mps.render import mps_task, task_event
 from tests.builders import T0, a_graph, a_run, ended
 
 RULES = {
@@ -66,7 +66,7 @@ def results(task: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_rules_show_what_they_chose() -> None:
     told = Told(forked()).probed(width=640)
-    task = schedule_task(told.run, {3: told.tasks[3].with_changes(claimed_at=T0)})
+    task = mps_task(told.run, {3: told.tasks[3].with_changes(claimed_at=T0)})
     assert list(results(task)) == ["ExecRules", "Transcode"]
     assert results(task)["ExecRules"] == {
         "Status": "SUCCESS",
@@ -77,13 +77,13 @@ def test_rules_show_what_they_chose() -> None:
     }
     told.ends(3)
     assert told.run.state.final
-    assert list(results(schedule_task(told.run))) == ["ExecRules", "Transcode"]
+    assert list(results(mps_task(told.run))) == ["ExecRules", "Transcode"]
 
 
 def test_rules_go_through_the_official_sdk_without_loss() -> None:
     told = Told(forked()).probed()
     told.ends(3)
-    event = schedule_event(told.run, up_to=told.run.sequence, notify_key="k", now=T0)
+    event = task_event(told.run, up_to=told.run.sequence, notify_key="k", now=T0)
     parsed = models.ParseNotificationResponse()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -97,18 +97,18 @@ def test_rules_go_through_the_official_sdk_without_loss() -> None:
 def test_a_cancelled_run_does_not_look_as_if_all_had_been_done() -> None:
     told = Told(forked()).probed()
     told.command(CommandKind.CANCEL)
-    for task in (schedule_task(told.run), schedule_task(told.run, up_to=told.run.sequence)):
+    for task in (mps_task(told.run), mps_task(told.run, up_to=told.run.sequence)):
         assert (task["Status"], task["ErrCode"]) == ("FINISH", 40001)
         assert task["Message"] == "Cancelled: the task was ended on request"
         assert list(results(task)) == ["ExecRules"]
-    before = schedule_task(told.run, up_to=told.run.sequence - 2)
+    before = mps_task(told.run, up_to=told.run.sequence - 2)
     assert (before["Status"], before["ErrCode"], before["Message"]) == ("PROCESSING", 0, "")
 
 
 def test_a_paused_run_is_processing() -> None:
     told = Told(forked()).probed()
     told.command(CommandKind.PAUSE)
-    assert schedule_task(told.run)["Status"] == "PROCESSING"
+    assert mps_task(told.run)["Status"] == "PROCESSING"
 
 
 def test_a_failure_is_still_told_after_somebody_tried_the_node_again() -> None:
@@ -122,9 +122,9 @@ def test_a_failure_is_still_told_after_somebody_tried_the_node_again() -> None:
     two.command(CommandKind.RETRY_NODE, 1)
     two.ends(1)
     two.ends(2)
-    late = schedule_task(two.run, up_to=failed_at)["ActivityResultSet"][0]["ActivityResItem"]["TranscodeTask"]
+    late = mps_task(two.run, up_to=failed_at)["ActivityResultSet"][0]["ActivityResItem"]["TranscodeTask"]
     assert (late["Status"], late["ErrCodeExt"], late["Message"]) == ("FAIL", "SourceFileError", "damaged")
-    now = schedule_task(two.run)["ActivityResultSet"][0]["ActivityResItem"]["TranscodeTask"]
+    now = mps_task(two.run)["ActivityResultSet"][0]["ActivityResItem"]["TranscodeTask"]
     assert now["Status"] == "SUCCESS"
 
 
@@ -134,9 +134,9 @@ def test_a_source_that_was_read_at_the_second_try_is_no_failure_of_the_task() ->
     told.command(CommandKind.PAUSE)
     told.ends(0, state=TaskState.FAILED, failure=Failure(code=ErrCode.INTERNAL, message="away", retryable=True))
     waiting: Run = told.run
-    assert schedule_task(waiting)["ErrCode"] == 0
+    assert mps_task(waiting)["ErrCode"] == 0
     told.command(CommandKind.RESUME)
     told.command(CommandKind.RETRY_NODE, 0)
     told.probed()
     told.ends(1)
-    assert schedule_task(told.run)["ErrCode"] == 0
+    assert mps_task(told.run)["ErrCode"] == 0

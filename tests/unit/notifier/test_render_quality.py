@@ -19,7 +19,7 @@ from shared.mps.quality_control import (
     QualityControlItem,
     QualityControlResult,
 )
-from shared.mps.render import schedule_event
+from shared.mps.render import task_event
 from tests.unit.notifier.builders import KEY, RUN_ID, SOURCE, START, Story
 
 GOLDEN = Path(__file__).parent / "golden" / "quality.json"
@@ -83,7 +83,7 @@ def finished() -> Run:
 
 def test_the_event_is_golden_and_the_sdk_loses_nothing() -> None:
     run = finished()
-    event = schedule_event(run, up_to=run.sequence, notify_key=KEY, now=START)
+    event = task_event(run, up_to=run.sequence, notify_key=KEY, now=START)
     text = json.dumps(event, ensure_ascii=False, indent=1) + "\n"
     if os.environ.get("REELWAY_WRITE_GOLDEN"):
         GOLDEN.write_text(text)

@@ -26,7 +26,7 @@ from shared.model import collections
 from shared.model.delivery import Delivery, DeliveryState
 from shared.model.pipeline import NotifyMode, SinkType
 from shared.model.run import Run
-from shared.mps.render import schedule_event
+from shared.mps.render import task_event
 from shared.state.records import Records
 from tests.unit.notifier.builders import (
     KEY,
@@ -192,7 +192,7 @@ async def test_all_changes_are_sent_in_order_with_their_own_body() -> None:
         await until(lambda: bench.all_delivered(6), "six deliveries")
     assert bench.sink.sequences() == [1, 2, 3, 4, 5, 6]
     for notice, sequence in zip(bench.sink.notices, range(1, 7), strict=True):
-        assert json.loads(notice.body) == schedule_event(run, up_to=sequence, notify_key=KEY, now=START)
+        assert json.loads(notice.body) == task_event(run, up_to=sequence, notify_key=KEY, now=START)
 
 
 async def test_order_holds_although_a_late_event_overtakes() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from shared.ids import run_id
 from shared.model.failure import ErrCode, Failure
-from shared.model.pipeline import RULES, Node, OutputPlace
+from shared.model.pipeline import RULES, Node, OutputPlace, TaskType
 from shared.model.rerun import Basis, RerunScope, plan, rerun, rerun_id
 from shared.model.run import NodeRun, NodeState, Reused, Run, RunState
 from shared.model.task import NodeResult, OutputTarget
@@ -156,6 +156,13 @@ def test_new_run_is_due_and_carries_what_the_old_one_was_told() -> None:
     origin = Reused(run_id=run.id, node=2, attempt=2)
     assert again.node_runs[2] == kept.model_copy(update={"reused": origin, "sequence": None})
     assert again.node_runs[1] == NodeRun()
+
+
+def test_a_rerun_is_the_same_type_of_task() -> None:
+    old = ended(a_diamond(), made(), made(), failed(), made(), skipped(), task_type=TaskType.WORKFLOW)
+    again = rerun(old, Basis.same(old), plan(old, Basis.same(old), RerunScope.ALL), LATER)
+    assert again.task_type is TaskType.WORKFLOW
+    assert again.id.split("-")[1] == "WorkflowTask"
 
 
 def test_metadata_goes_with_the_probe() -> None:

@@ -61,7 +61,8 @@ class DeliveryRules:
         if delivery["target"] != target:
             self._report("G8", f"{delivery_id} went to {target}")
         run, sequence = self._documents.runs[delivery["run_id"]], delivery["sequence"]
-        event: Any = orjson.loads(body)["ScheduleTaskEvent"]
+        told: Any = orjson.loads(body)
+        event = told.get("ScheduleTaskEvent") or told["WorkflowTaskEvent"]
         last = sequence == len(run["history"]) and run["history"][-1]["type"] == "run.finished"
         if event["TaskId"] != run["_id"] or (event["Status"] == "FINISH") != last:
             self._report("G8", f"{delivery_id} tells {event['Status']} of {event['TaskId']}")
