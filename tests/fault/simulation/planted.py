@@ -162,6 +162,7 @@ BUGS = (
         "if is_due(node, step.nodes[index], step.now):",
         "if step.nodes[index].state is NodeState.WAITING:",
         ("G5",),
+        within=3000,
     ),
     PlantedBug(
         "a cancel that was accepted is forgotten when the run moves at that moment",

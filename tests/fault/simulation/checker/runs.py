@@ -171,6 +171,9 @@ class RunRules:
                 return
             if was["state"] == "skipped" and not was.get("unchosen") and asked:
                 return
+            if was["state"] == "succeeded" and before["nodes"][index]["kind"] == "output" and asked:
+                # An end that a join of any had reached early; it waits for the node again, or is cancelled with it.
+                return
         changes = [member for member in node if node[member] != was.get(member)]
         # A reused node is told of when the run starts.
         if changes != ["sequence"] or before["state"] != "requested":
