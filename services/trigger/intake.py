@@ -18,7 +18,7 @@ from shared.messages.topics import Topics
 from shared.metrics import RUNS_STARTED, UPLOADS
 from shared.model.pipeline import Pipeline, PipelineStatus
 from shared.model.starting import media_object, run_for
-from shared.model.upload import Match, Upload, UploadRecord, UploadSource
+from shared.model.upload import Match, Outcome, Upload, UploadRecord, UploadSource
 from shared.ports.objects import ObjectAccessDenied, ObjectInfo, ObjectNotFound, ObjectStore
 from shared.ports.publisher import Outgoing, Publisher
 from shared.state.own_objects import writers
@@ -79,15 +79,15 @@ class Intake:
     async def _ask(self, upload: Upload, *, asks: bool) -> ObjectInfo | None:
         """What the storage says; None if there is nothing to consider, and then the ledger says why."""
         if not asks:
-            await self._unasked(upload, "no enabled pipeline watches this bucket")
+            await self._unasked(upload, Outcome.UNWATCHED, "no enabled pipeline watches this bucket")
             return None
         try:
             async with self._slots:
                 return await self._head(upload)
         except ObjectNotFound:
-            await self._unasked(upload, "the object does not exist (any more)")
+            await self._unasked(upload, Outcome.GONE, "the object does not exist (any more)")
         except ObjectAccessDenied:
-            await self._unasked(upload, "the storage refuses to show the object")
+            await self._unasked(upload, Outcome.DENIED, "the storage refuses to show the object")
         return None
 
     async def _head(self, upload: Upload) -> ObjectInfo:
@@ -98,7 +98,7 @@ class Intake:
                 return await self._objects.head(upload.bucket, upload.key, version_id=upload.version_id)
         return await self._objects.head(upload.bucket, upload.key)
 
-    async def _unasked(self, upload: Upload, reason: str) -> None:
+    async def _unasked(self, upload: Upload, outcome: Outcome, reason: str) -> None:
         """A ledger entry for an upload that the storage was not, or could not be, asked about."""
         mark = upload.version_id or upload.etag or upload.sequencer or str(upload.event_time)
         key = digest("event", upload.bucket, upload.key, mark, reason)
@@ -110,6 +110,7 @@ class Intake:
             seen_by=UploadSource.EVENT,
             seen_at=await self._records.now(),
             reason=reason,
+            outcome=outcome,
         )
         await self._records.uploads.insert_many([record])
         UPLOADS.labels("nothing").inc()
@@ -148,6 +149,15 @@ class Intake:
             # For those that were there already too: the first message may not have been sent.
             await self._announce([run.id for run in runs])
             fault_point("trigger.after_publish")
+        outcome = (
+            Outcome.OWN_OUTPUT
+            if own
+            else Outcome.STARTED
+            if any(line.run_id for line in matches)
+            else Outcome.UNMATCHED
+            if matches
+            else Outcome.UNWATCHED
+        )
         record = UploadRecord(
             id=record_id(info),
             bucket=info.bucket,
@@ -157,11 +167,8 @@ class Intake:
             seen_by=seen_by,
             seen_at=now,
             matches=matches,
-            reason=f"written by run {own}"
-            if own
-            else None
-            if any(m.run_id for m in matches)
-            else "no pipeline matches",
+            reason=f"written by run {own}" if own else None if outcome is Outcome.STARTED else "no pipeline matches",
+            outcome=outcome,
         )
         await self._records.uploads.insert_many([record])
         fault_point("trigger.after_ledger")

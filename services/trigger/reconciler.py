@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 import structlog
 from cachetools import LRUCache
 
-from services.trigger.domain.matching import observed, refusal
+from services.trigger.domain.matching import observed
 from services.trigger.intake import Intake
 from shared.concurrency import gather_to_end
 from shared.errors import ReelwayError
 from shared.metrics import SWEPT
 from shared.model.pipeline import Pipeline
+from shared.model.starting import refusal
 from shared.model.upload import UploadSource
 from shared.ports.objects import ObjectError, ObjectInfo, ObjectStore
 from shared.state.records import Records

@@ -5,13 +5,14 @@ Whoever starts it (an upload, or somebody who wants what lies there already to b
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.ids import run_id
-from shared.model.pipeline import OutputPlace, Pipeline, UploadTrigger
+from shared.model.pipeline import OutputPlace, Pipeline, PipelineStatus, UploadTrigger
 from shared.model.run import Run, new_run
 from shared.model.task import MediaObject, OutputTarget
+from shared.model.upload import Refusal, Rule
 from shared.ports.objects import ObjectInfo
 
 
@@ -32,14 +33,36 @@ def extension(key: str) -> str:
     return name.rsplit(".", 1)[1].lower() if "." in name else ""
 
 
-def unfit(trigger: UploadTrigger, info: ObjectInfo) -> str | None:
+CLOCK_TOLERANCE = timedelta(seconds=2)
+"""The storage's clock may be this much behind the store's: an upload right after enabling must not be lost. The storage
+tells whole seconds, so within the second of enabling an upload counts as after it in any case."""
+
+
+def refusal(pipeline: Pipeline, info: ObjectInfo) -> Refusal | None:
+    """Why the object does not start this pipeline, or None if it does."""
+    trigger = pipeline.trigger
+    if pipeline.status is not PipelineStatus.ENABLED or pipeline.enabled_at is None:
+        return Refusal(Rule.DISABLED, "the pipeline is disabled")
+    if info.bucket != trigger.bucket:
+        return Refusal(Rule.BUCKET, f"the pipeline watches bucket {trigger.bucket}")
+    if not f"/{info.key}".startswith(trigger.dir):
+        return Refusal(Rule.DIRECTORY, f"the key is not under {trigger.dir}")
+    if reason := unfit(trigger, info):
+        return reason
+    if info.last_modified < pipeline.enabled_at.replace(microsecond=0) - CLOCK_TOLERANCE:
+        return Refusal(Rule.OLDER, "the object is older than the moment of enabling")
+    return None
+
+
+def unfit(trigger: UploadTrigger, info: ObjectInfo) -> Refusal | None:
     """Why the object, wherever it lies, is nothing for this trigger; None if it is."""
     if info.key.endswith("/"):
-        return "the key is a folder"
+        return Refusal(Rule.FOLDER, "the key is a folder")
     if trigger.formats is not None and extension(info.key) not in trigger.formats:
-        return f"format {extension(info.key) or 'none'!r} is not among {', '.join(trigger.formats)}"
+        text = f"format {extension(info.key) or 'none'!r} is not among {', '.join(trigger.formats)}"
+        return Refusal(Rule.FORMAT, text)
     if info.size == 0:
-        return "the object is empty"
+        return Refusal(Rule.EMPTY, "the object is empty")
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 from shared.ids import digest
 from shared.model.base import Document, Instant, Value
@@ -34,13 +35,63 @@ class Upload(Value):
     event_time: Instant | None = None
 
 
+class Rule(StrEnum):
+    """Which rule of a trigger an upload did not keep."""
+
+    DISABLED = "disabled"
+    """The pipeline is disabled."""
+    BUCKET = "bucket"
+    """It watches another bucket."""
+    DIRECTORY = "directory"
+    """The key is not under its directory."""
+    FOLDER = "folder"
+    """The key names a folder."""
+    FORMAT = "format"
+    """The extension is none of its formats."""
+    EMPTY = "empty"
+    """The object has no bytes."""
+    OLDER = "older_than_enabling"
+    """The object was there before the pipeline was enabled."""
+
+
+class Refusal(str):
+    """Why a pipeline does not take an upload: the text for people, and the rule that decided."""
+
+    rule: Rule
+
+    def __new__(cls, rule: Rule, text: str) -> Self:
+        """Text with its rule."""
+        made = super().__new__(cls, text)
+        made.rule = rule
+        return made
+
+
+class Outcome(StrEnum):
+    """What came of an upload."""
+
+    STARTED = "started"
+    """At least one run."""
+    UNMATCHED = "unmatched"
+    """Pipelines watch the bucket, and none took it."""
+    UNWATCHED = "unwatched"
+    """No enabled pipeline watched the bucket."""
+    OWN_OUTPUT = "own_output"
+    """A run of ours wrote it, and outputs start nothing."""
+    GONE = "gone"
+    """The object did not exist any more when the storage was asked."""
+    DENIED = "denied"
+    """The storage refused to show it."""
+
+
 class Match(Value):
     """What one pipeline made of an upload: a run, or the reason for none."""
 
     pipeline_id: str
     pipeline_name: str
+    tenant: str | None = None
     run_id: str | None = None
     reason: str | None = None
+    rule: Rule | None = None
 
 
 class UploadRecord(Document):
@@ -57,6 +108,7 @@ class UploadRecord(Document):
     seen_at: Instant
     matches: tuple[Match, ...] = ()
     reason: str | None = None
+    outcome: Outcome | None = None
 
 
 class OutputRecord(Document):

@@ -9,6 +9,7 @@ from fastapi import Path, Query
 from services.api.domain.errors import ApiError
 from services.api.domain.problems import invalid
 from services.api.domain.tasks import Mark
+from shared.model.base import Instant, instant_text
 
 RunId = Annotated[str, Path(max_length=256, description="The run's id.")]
 PipelineId = Annotated[str, Path(max_length=64, description="The pipeline's id.")]
@@ -25,3 +26,9 @@ def read_mark(cursor: str | None) -> Mark | None:
         return Mark.read(cursor)
     except ApiError:
         raise invalid("cursor", "is not a cursor of an earlier answer") from None
+
+
+def created_range(start: Instant | None, end: Instant | None) -> dict[str, str]:
+    """A condition on `created_at`: from `start` until before `end`."""
+    bounds = {"$gte": start, "$lt": end}
+    return {name: instant_text(moment) for name, moment in bounds.items() if moment is not None}

@@ -13,8 +13,7 @@ from services.api.domain.tasks import TaskListing
 from services.api.lookup import own_pipeline, own_run
 from services.api.rerunning import Outcome, Rerun, Wish, rerun_page, rerun_run
 from services.api.rest.authentication import Caller
-from services.api.rest.parameters import RunId, read_mark
-from services.api.rest.runs import created_range
+from services.api.rest.parameters import RunId, created_range, read_mark
 from services.api.rest.views import RunDetail, detail
 from shared.model.base import Instant
 from shared.model.rerun import RerunScope

@@ -12,9 +12,9 @@ from services.api.domain.tasks import Mark, TaskListing
 from services.api.lookup import own_run
 from services.api.newest import beginning_with, newest_first
 from services.api.rest.authentication import Caller
-from services.api.rest.parameters import NodeIndex, RunId, Wait, read_mark
+from services.api.rest.parameters import NodeIndex, RunId, Wait, created_range, read_mark
 from services.api.rest.views import RunDetail, RunSummary, detail, summary
-from shared.model.base import Instant, instant_text
+from shared.model.base import Instant
 from shared.model.run import CommandKind, RunState
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -70,12 +70,6 @@ async def list_runs(caller: Caller, wanted: Annotated[RunFilter, Query()]) -> Ru
     found = await newest_first(listing, caller)
     page, more = found[: wanted.limit], len(found) > wanted.limit
     return RunPage(runs=[summary(run) for run in page], cursor=Mark.of(page[-1]).token() if more else None)
-
-
-def created_range(start: Instant | None, end: Instant | None) -> dict[str, str]:
-    """A condition on `created_at`: from `start` until before `end`."""
-    bounds = {"$gte": start, "$lt": end}
-    return {name: instant_text(moment) for name, moment in bounds.items() if moment is not None}
 
 
 @router.get("/{run_id}")

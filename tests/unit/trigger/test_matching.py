@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from services.trigger.domain.matching import CLOCK_TOLERANCE, match, observed, record_id, refusal
+from services.trigger.domain.matching import match, observed, record_id
 from services.trigger.reconciler import prefixes
 from shared.model.pipeline import OutputPlace, PipelineStatus
 from shared.model.run import RunState
-from shared.model.starting import extension, identity, run_for
+from shared.model.starting import CLOCK_TOLERANCE, extension, identity, refusal, run_for
+from shared.model.upload import Rule
 from tests.builders import BUCKET, REGION, T0, TENANT, a_notification, a_pipeline, an_object
 
 
@@ -50,6 +51,20 @@ def test_upload_in_the_directory_with_the_format_starts_the_pipeline(trigger: di
 )
 def test_refusal_says_why(trigger: dict[str, Any], info: Any, reason: str) -> None:
     assert reason in (refusal(a_pipeline(trigger=trigger), info) or "")
+
+
+def test_every_rule_has_a_case() -> None:
+    cases = {
+        Rule.DISABLED: refusal(a_pipeline(enabled_at=None), an_object()),
+        Rule.BUCKET: refusal(a_pipeline(), an_object(bucket="elsewhere")),
+        Rule.DIRECTORY: refusal(a_pipeline(), an_object("other/clip.mp4")),
+        Rule.FOLDER: refusal(a_pipeline(), an_object("in/a/")),
+        Rule.FORMAT: refusal(a_pipeline(trigger={"formats": ("mp4",)}), an_object("in/clip.mkv")),
+        Rule.EMPTY: refusal(a_pipeline(), an_object(size=0)),
+        Rule.OLDER: refusal(a_pipeline(), an_object(last_modified=T0 - timedelta(days=1))),
+    }
+    assert set(cases) == set(Rule)
+    assert {rule: found.rule for rule, found in cases.items() if found} == {rule: rule for rule in Rule}
 
 
 def test_disabled_pipeline_is_quiet() -> None:
@@ -106,9 +121,11 @@ def test_match_has_a_run_or_a_reason() -> None:
     refused = match(a_pipeline(), an_object("else/where.mp4"))
     assert refused.run_id is None
     assert refused.reason
+    assert (refused.rule, refused.tenant) == (Rule.DIRECTORY, TENANT)
     started = match(a_pipeline(), an_object())
     assert started.run_id
     assert started.reason is None
+    assert started.rule is None
 
 
 def test_output_follows_the_input_unless_told_otherwise() -> None:
