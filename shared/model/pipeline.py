@@ -142,16 +142,19 @@ class OutputPlace(Value):
 
 
 class Pipeline(Document):
-    """A pipeline as it stands. `definition` counts saved definitions; `enabled_at` is when it was last enabled."""
+    """A pipeline as it stands. `definition` counts saved definitions; `enabled_at` is when it was last enabled.
+    `task_type` and `priority` are those of the runs that uploads start."""
 
     tenant: str
     name: str
+    task_type: TaskType = TaskType.SCHEDULE
     status: PipelineStatus = PipelineStatus.DISABLED
     definition: int = 1
     trigger: UploadTrigger
     nodes: tuple[Node, ...]
     output: OutputPlace = OutputPlace()
     notification: Notification | None = None
+    priority: int = Field(default=0, ge=-10, le=10)
     created_at: Instant
     updated_at: Instant
     enabled_at: Instant | None = None

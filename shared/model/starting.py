@@ -24,7 +24,7 @@ def identity(info: ObjectInfo) -> str:
 
 def run_id_for(pipeline: Pipeline, info: ObjectInfo) -> str:
     """The id of the run that this very object starts in this pipeline."""
-    return run_id(pipeline.tenant, pipeline.id, info.bucket, info.key, identity(info))
+    return run_id(pipeline.tenant, pipeline.id, info.bucket, info.key, identity(info), task_type=pipeline.task_type)
 
 
 def extension(key: str) -> str:
@@ -97,6 +97,7 @@ def run_for(pipeline: Pipeline, run: str, info: ObjectInfo, now: datetime) -> Ru
     return new_run(
         run_id=run,
         tenant=pipeline.tenant,
+        task_type=pipeline.task_type,
         pipeline_id=pipeline.id,
         pipeline_name=pipeline.name,
         definition=pipeline.definition,
@@ -106,4 +107,5 @@ def run_for(pipeline: Pipeline, run: str, info: ObjectInfo, now: datetime) -> Ru
         now=now,
         notification=pipeline.notification,
         input_type=input_type,
+        priority=pipeline.priority,
     )

@@ -1,5 +1,5 @@
-"""The unchanged official SDK drives a running system: every action that is implemented, by POST and GET, signed with TC3
-and the older v1 methods; and each refused call raises the right code."""
+"""The unchanged official SDK drives a running system: every action that is implemented, by POST and GET, with TC3 and
+the older v1 signatures; and each refused call raises the right code."""
 
 from __future__ import annotations
 
@@ -90,3 +90,23 @@ def test_metadata_of_what_is_no_media(stack: Stack) -> None:
     stack.s3().put_object(Bucket=stack.bucket, Key="official/text.mp4", Body=b"not a film " * 50)
     code, message = refused(lambda: stack.call("DescribeMediaMetaData", InputInfo=input_of(stack, "official/text.mp4")))
     assert (code, "cannot be read as media" in message) == ("InvalidParameterValue.SrcFile", True)
+
+
+@pytest.mark.short
+def test_an_upload_into_a_legacy_workflow(stack: Stack) -> None:
+    place = {"Bucket": stack.bucket, "Region": stack.ready["region"], "Dir": "/legacy/"}
+    made = stack.call(
+        "CreateWorkflow",
+        WorkflowName="legacy_工作流",
+        Trigger={"Type": "CosFileUpload", "CosFileUploadTrigger": place},
+        MediaProcessTask={"SnapshotByTimeOffsetTaskSet": [{"Definition": 10, "ExtTimeOffsetSet": ["0s"]}]},
+        OutputDir="/legacy-out/",
+    )
+    stack.call("EnableWorkflow", WorkflowId=made.WorkflowId)
+    stack.upload("legacy/clip.mp4")
+    task = stack.finished(stack.task_of("legacy/clip.mp4")).WorkflowTask
+    (result,) = task.MediaProcessResultSet
+    assert result.SnapshotByTimeOffsetTask.Status == "SUCCESS"
+    assert list(stack.keys("legacy-out/")) == ["legacy-out/clip_snapshotByTimeOffset_10_0.jpg"]
+    stack.call("DisableWorkflow", WorkflowId=made.WorkflowId)
+    stack.call("DeleteWorkflow", WorkflowId=made.WorkflowId)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from services.api.actions import metadata, notifications, schedules, tasks
+from services.api.actions import metadata, notifications, schedules, tasks, workflows
 from services.api.actions.templates import template_actions
 from services.api.dependencies import Context
 from services.api.domain.errors import ApiError, missing
@@ -21,6 +21,12 @@ from shared.mps.schedule import (
     ModifyScheduleRequest,
     ProcessMediaRequest,
     ScheduleIdRequest,
+)
+from shared.mps.workflow import (
+    CreateWorkflowRequest,
+    DescribeWorkflowsRequest,
+    ResetWorkflowRequest,
+    WorkflowIdRequest,
 )
 
 VERSION = "2019-06-12"
@@ -53,6 +59,12 @@ ACTIONS: Mapping[str, Handler] = {
     "ManageTask": Action(ManageTaskRequest, tasks.manage_task),
     "DescribeTaskDetail": Action(DescribeTaskDetailRequest, tasks.describe_task_detail),
     "DescribeTasks": Action(DescribeTasksRequest, tasks.describe_tasks),
+    "CreateWorkflow": Action(CreateWorkflowRequest, workflows.create_workflow),
+    "ResetWorkflow": Action(ResetWorkflowRequest, workflows.reset_workflow),
+    "DescribeWorkflows": Action(DescribeWorkflowsRequest, workflows.describe_workflows),
+    "EnableWorkflow": Action(WorkflowIdRequest, workflows.enable_workflow),
+    "DisableWorkflow": Action(WorkflowIdRequest, workflows.disable_workflow),
+    "DeleteWorkflow": Action(WorkflowIdRequest, workflows.delete_workflow),
     "DescribeMediaMetaData": Action(metadata.DescribeMediaMetaDataRequest, metadata.describe_media_metadata),
     "ParseNotification": Action(notifications.ParseNotificationRequest, notifications.answer_notification),
     **dict(template_actions()),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from services.api.buckets import check_buckets
 from services.api.dependencies import Context
 from services.api.domain.errors import ApiError, invalid
 from services.api.domain.schedules import read_changes, read_listing, read_schedule, render_schedule
+from services.api.switching import remove, switch_off, switch_on
 from services.api.versions import keep_version
 from shared.ids import new_pipeline_id
-from shared.model.pipeline import Pipeline, PipelineStatus
+from shared.model.pipeline import Pipeline, PipelineStatus, TaskType
 from shared.mps.presets import OwnTemplates
 from shared.mps.schedule import (
     CreateScheduleRequest,
@@ -83,41 +83,26 @@ async def describe_schedules(request: DescribeSchedulesRequest, context: Context
 
 async def enable_schedule(request: ScheduleIdRequest, context: Context) -> dict[str, Any]:
     """Uploads after this moment start runs. Enabling what is enabled changes nothing."""
-    records = context.deps.records
-    for _ in range(_TRIES):
-        pipeline = await _own(request, context)
-        if pipeline.status is PipelineStatus.ENABLED:
-            return {}
-        await keep_version(records, pipeline)  # from here on runs refer to it
-        now = await records.now()
-        enabled = pipeline.with_changes(status=PipelineStatus.ENABLED, enabled_at=now, updated_at=now)
-        if await records.pipelines.replace(enabled) is not None:
-            return {}
-    raise Contention(f"pipelines/{request.schedule_id} changed under an enabling")
+    await switch_on(lambda: _own(request, context), context)
+    return {}
 
 
 async def disable_schedule(request: ScheduleIdRequest, context: Context) -> dict[str, Any]:
     """Uploads start nothing any more; runs that began go on. Disabling what is disabled changes nothing."""
-    now = await context.deps.records.now()
-
-    def step(pipeline: Pipeline) -> Pipeline | None:
-        if pipeline.status is PipelineStatus.DISABLED:
-            return None
-        return pipeline.with_changes(status=PipelineStatus.DISABLED, updated_at=now)
-
-    await _change(request, context, step)
+    await switch_off(lambda: _own(request, context), context)
     return {}
 
 
 async def delete_schedule(request: ScheduleIdRequest, context: Context) -> dict[str, Any]:
     """Removes a disabled pipeline; runs carry their definition and go on."""
-    for _ in range(_TRIES):
+
+    async def deletable() -> Pipeline:
         pipeline = await _own(request, context)
         _refuse_enabled(pipeline, "deleted")
-        await keep_version(context.deps.records, pipeline)
-        if await context.deps.records.pipelines.delete(pipeline):
-            return {}
-    raise Contention(f"pipelines/{request.schedule_id} changed under a delete")
+        return pipeline
+
+    await remove(deletable, context)
+    return {}
 
 
 async def _named(
@@ -140,18 +125,12 @@ def _name_taken(name: str) -> ApiError:
 
 
 async def own_pipeline(pipeline_id: str, context: Context) -> Pipeline:
-    """The caller's pipeline. Raises ApiError `ResourceNotFound`, also for somebody else's."""
+    """The caller's schedule. Raises ApiError `ResourceNotFound`, also for somebody else's, and for a workflow."""
     pipeline = await context.deps.records.pipelines.get(pipeline_id)
-    if pipeline is None or pipeline.tenant != context.tenant:
+    if pipeline is None or pipeline.tenant != context.tenant or pipeline.task_type is not TaskType.SCHEDULE:
         raise ApiError("ResourceNotFound", f"ScheduleId: there is no schedule {pipeline_id}")
     return pipeline
 
 
 async def _own(request: ScheduleIdRequest, context: Context) -> Pipeline:
     return await own_pipeline(str(request.schedule_id), context)
-
-
-async def _change(request: ScheduleIdRequest, context: Context, step: Callable[[Pipeline], Pipeline | None]) -> None:
-    pipeline = await _own(request, context)
-    if await context.deps.records.pipelines.change(pipeline.id, step) is None:
-        raise ApiError("ResourceNotFound", f"ScheduleId: there is no schedule {pipeline.id}")

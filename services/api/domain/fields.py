@@ -50,11 +50,11 @@ BUILT_IN_FORMATS = VIDEO_FORMATS + AUDIO_FORMATS + SUBTITLE_FORMATS
 """What a COS trigger takes when it names no formats (contract §5.1)."""
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, field: str = "ScheduleName") -> str:
     """1 to 128 Chinese characters, Latin letters, digits, `_` and `-`. Raises ApiError `.Name`."""
     if not _NAME.fullmatch(name):
         rule = f"1 to {MAX_NAME} Chinese characters, Latin letters, digits, '_' and '-'"
-        raise invalid("ScheduleName", f"must have {rule}", "Name")
+        raise invalid(field, f"must have {rule}", "Name")
     return name
 
 

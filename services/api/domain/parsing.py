@@ -27,7 +27,13 @@ _NOT_YET = frozenset(
 )
 """Members of the contract that no model takes yet: refused as such, not as misspelt."""
 
-_SUB_CODES = {"ScheduleName": "Name", "ActivityType": "Type", "Limit": "Limit", "TaskId": "TaskId"}
+_SUB_CODES = {
+    "ScheduleName": "Name",
+    "WorkflowName": "Name",
+    "ActivityType": "Type",
+    "Limit": "Limit",
+    "TaskId": "TaskId",
+}
 """Fields whose refusals have a code of their own (contract §13.3)."""
 
 _NEEDED = re.compile(r"(?P<member>[A-Z][A-Za-z0-9]*) (?P<rule>is required( (when|unless) .*)?)")

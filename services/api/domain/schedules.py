@@ -15,7 +15,7 @@ from services.api.domain.notification import read_notification
 from services.api.domain.outputs import check_outputs
 from services.api.domain.parsing import parse
 from services.api.domain.storage import BucketUse, read_output, read_trigger_place
-from shared.model.pipeline import Pipeline, PipelineStatus, UploadTrigger
+from shared.model.pipeline import Pipeline, PipelineStatus, TaskType, UploadTrigger
 from shared.mps.presets import NO_OWN, OwnTemplates
 from shared.mps.schedule import (
     CreateScheduleRequest,
@@ -51,7 +51,7 @@ def read_schedule(
     Nothing is kept twice: what a member of the pipeline can render again is not in `as_given`.
     """
     name = check_name(request.schedule_name)
-    trigger, watched = _read_trigger(request.trigger, tenant)
+    trigger, watched = read_trigger(request.trigger, tenant)
     graph = read_activities(request.activities, tenant, trigger.region, own)
     output, written = read_output(request.output_storage, "OutputStorage", tenant, trigger.region)
     if request.output_dir:
@@ -120,7 +120,8 @@ def _as_request(pipeline: Pipeline) -> dict[str, Any]:
     return found
 
 
-def _read_trigger(wire: WorkflowTrigger, tenant: str) -> tuple[UploadTrigger, BucketUse]:
+def read_trigger(wire: WorkflowTrigger, tenant: str) -> tuple[UploadTrigger, BucketUse]:
+    """Which uploads start it, and the bucket that must exist for that. Raises ApiError."""
     place = read_trigger_place(wire, tenant)
     every_or_built_in = None if place.all_formats else BUILT_IN_FORMATS
     trigger = UploadTrigger(
@@ -145,23 +146,36 @@ class Listing:
 
 def read_listing(request: DescribeSchedulesRequest, tenant: str) -> Listing:
     """Raises ApiError."""
-    where: dict[str, Any] = {"tenant": tenant}
-    if request.schedule_ids:
-        if len(request.schedule_ids) > MAX_LIMIT:
-            raise invalid("ScheduleIds", f"must have at most {MAX_LIMIT} ids")
-        where["_id"] = {"$in": [str(number) for number in dict.fromkeys(request.schedule_ids)]}
+    # What is older than this member is a schedule.
+    where: dict[str, Any] = {"tenant": tenant, "task_type": {"$ne": TaskType.WORKFLOW.value}}
     if request.trigger_type:
         if request.trigger_type not in TRIGGER_TYPES:
             raise invalid("TriggerType", "must be CosFileUpload or AwsS3FileUpload")
         where["trigger.type"] = request.trigger_type
-    if request.status:
-        if request.status not in {status.value for status in PipelineStatus}:
+    return read_page(where, request.schedule_ids, "ScheduleIds", request.status, request.offset, request.limit)
+
+
+def read_page(
+    where: dict[str, Any],
+    ids: list[int] | None,
+    ids_field: str,
+    status: str | None,
+    offset: int | None,
+    limit: int | None,
+) -> Listing:
+    """What is to be found, narrowed by what all lists of pipelines take. Raises ApiError."""
+    if ids:
+        if len(ids) > MAX_LIMIT:
+            raise invalid(ids_field, f"must have at most {MAX_LIMIT} ids")
+        where = {**where, "_id": {"$in": [str(number) for number in dict.fromkeys(ids)]}}
+    if status:
+        if status not in {known.value for known in PipelineStatus}:
             raise invalid("Status", "must be Enabled or Disabled")
-        where["status"] = request.status
-    offset = request.offset or 0
+        where = {**where, "status": status}
+    offset = offset or 0
     if not 0 <= offset < 2**31:
         raise invalid("Offset", "must be 0 or more")
-    return Listing(where, offset, read_limit(request.limit))
+    return Listing(where, offset, read_limit(limit))
 
 
 def read_limit(limit: int | None) -> int:

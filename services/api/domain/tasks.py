@@ -91,9 +91,7 @@ def read_wish(request: ProcessMediaRequest, *, tenant: str, region: str) -> Wish
         raise invalid("SessionId", f"must have at most {MAX_SESSION_ID} characters", "SessionIdTooLong")
     if len(context) > MAX_SESSION_CONTEXT:
         raise invalid("SessionContext", f"must have at most {MAX_SESSION_CONTEXT} characters", "SessionContextTooLong")
-    priority = request.tasks_priority or 0
-    if abs(priority) > MAX_PRIORITY:
-        raise invalid("TasksPriority", f"must be from -{MAX_PRIORITY} to {MAX_PRIORITY}")
+    priority = read_priority(request.tasks_priority, "TasksPriority")
     if (request.task_type or "") not in _TASK_TYPES:
         raise invalid("TaskType", "must be Online or Offline")
     if request.skip_mate_data not in (None, 0, 1):
@@ -110,6 +108,14 @@ def read_wish(request: ProcessMediaRequest, *, tenant: str, region: str) -> Wish
         session_context=context,
         skip_probe=request.skip_mate_data == 1,
     )
+
+
+def read_priority(given: int | None, field: str) -> int:
+    """Higher goes first. Raises ApiError."""
+    priority = given or 0
+    if abs(priority) > MAX_PRIORITY:
+        raise invalid(field, f"must be from -{MAX_PRIORITY} to {MAX_PRIORITY}")
+    return priority
 
 
 def output_target(wish: OutputPlace, pipeline: OutputPlace, source: InputPlace) -> OutputTarget:

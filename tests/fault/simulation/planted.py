@@ -122,7 +122,7 @@ BUGS = (
     PlantedBug(
         "the same upload starts another run each time it is told of",
         "shared/model/starting.py",
-        "run_id(pipeline.tenant, pipeline.id, info.bucket, info.key, identity(info))",
+        "run_id(pipeline.tenant, pipeline.id, info.bucket, info.key, identity(info), task_type=pipeline.task_type)",
         'run_id(pipeline.id, info.key, identity(info), str(__import__("asyncio").get_running_loop().time()))',
         ("G1",),
     ),
