@@ -11,6 +11,7 @@ from shared.mps.base import MpsModel
 from shared.mps.naming import NUMBER_VARIABLES, PLAIN_VARIABLES, SUB_STREAM_VARIABLE, NamingError, check_path
 from shared.mps.not_yet import NOT_YET, NotYet
 from shared.mps.storage import TaskOutputStorage
+from shared.mps.subtitle import AddOnSubtitles, SubtitleTemplate
 from shared.mps.watermark import WatermarkSet
 
 ADAPTIVE_PATH = "{inputName}_adaptiveDynamicStreaming_{definition}.{format}"
@@ -76,10 +77,10 @@ class AdaptiveDynamicStreamingTaskInput(MpsModel):
     output_object_path: str | None = None
     sub_stream_object_name: str | None = None
     segment_object_name: str | None = None
-    add_on_subtitles: NotYet = None
+    add_on_subtitles: AddOnSubtitles | None = None
     drm_info: DrmInfo | None = None
     definition_type: Literal["", "Common", "PureAudio"] | None = None
-    subtitle_template: NotYet = None
+    subtitle_template: SubtitleTemplate | None = None
     std_ext_info: NotYet = None
     key_pts_list: NotYet = Field(default=None, alias="KeyPTSList")
     add_on_audios: NotYet = None
@@ -122,6 +123,11 @@ class AdaptiveDynamicStreamingTaskInput(MpsModel):
 
     def _after_manifest(self, more: str) -> str:
         return self.path.rsplit("/", 1)[-1].removesuffix(".{format}") + more + ".{format}"
+
+    @property
+    def burnt_in(self) -> SubtitleTemplate | None:
+        """The subtitles that become part of the pictures, if there are some."""
+        return self.subtitle_template if self.subtitle_template and self.subtitle_template.on else None
 
     def echo(self, storage: TaskOutputStorage, path: str, sub_stream: str, segment: str) -> dict[str, Any]:
         """`Input` of the result: defaults filled in, paths rendered (MPS_EVENTS §7.1)."""

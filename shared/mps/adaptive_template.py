@@ -14,6 +14,8 @@ from shared.mps.video_template import Switch
 
 HLS, DASH = "HLS", "MPEG-DASH"
 MAX_STREAMS = 10
+TEXT_EXTENSION = "vtt"
+"""`{format}` of subtitles."""
 
 _DASH_TYPES = ("mp4-byterange", "mp4-mp4-byterange")
 _VIDEO_FITS = {False: ("h264", "h265"), True: ("h264", "h265", "av1")}
@@ -207,6 +209,11 @@ class AdaptiveTemplate(MpsModel):
                 number, following = following, following + 1
             found.append((sound, number))
         return found
+
+    @property
+    def next_number(self) -> int:
+        """That of the first sub-stream which no stream and no sound has."""
+        return max([len(self.stream_infos) - 1, *(number for _, number in self.sounds_apart)]) + 1
 
     @property
     def sub_stream_numbers(self) -> list[int]:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from services.api.domain.errors import invalid
 from shared.mps.adaptive import AdaptiveDynamicStreamingTaskInput
+from shared.mps.adaptive_template import TEXT_EXTENSION
 from shared.mps.animated_graphics import ANIMATED_PATH, AnimatedGraphicTaskInput
 from shared.mps.base import MpsModel
 from shared.mps.image_sprite import MAX_TILES, SPRITE_PATH, WEB_VTT_NAME, ImageSpriteTaskInput
@@ -159,6 +160,13 @@ def _streamed(params: AdaptiveDynamicStreamingTaskInput, directory: str, own: Ow
         yield Written("SegmentObjectName", name(params.segment_path, packaging.segment_extension))
         if packaging.fragmented and not packaging.byte_ranges:
             yield Written("SubStreamObjectName", f"{playlist.removesuffix('.m3u8')}_init.mp4")
+    for number, _ in enumerate(params.add_on_subtitles or (), start=ladder.next_number):
+        extension = TEXT_EXTENSION if packaging.dash else packaging.sub_stream_extension
+        text = names.shown_sibling(_marked(params.sub_stream_path), extension, number)
+        yield Written("SubStreamObjectName", str(folder / text))
+        if not packaging.dash:
+            segment = params.segment_path.replace("{segmentNumber}", "0").replace("{number}", "0")
+            yield Written("SegmentObjectName", str(folder / names.shown_sibling(segment, TEXT_EXTENSION, number)))
 
 
 def _marked(path: str) -> str:

@@ -6,6 +6,7 @@ only. The one line that it says is `styled` or `plain`, or with code 2 why the f
 
 from __future__ import annotations
 
+import html
 import sys
 from pathlib import Path
 
@@ -38,6 +39,9 @@ def read(data: bytes, max_events: int) -> tuple[SSAFile, bool]:
         raise Unreadable("there is no line with a time in them")
     if len(found.events) > max_events:
         raise Unreadable(f"they have more than {max_events} lines")
+    if kind == "vtt":
+        for event in found.events:
+            event.text = html.unescape(event.text)
     found.info = {name: value for name, value in found.info.items() if name in KEPT}
     found.fonts_opaque.clear()
     found.graphics_opaque.clear()

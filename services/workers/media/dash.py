@@ -61,14 +61,14 @@ def _index(head: bytes, at: int, size: int) -> Index:
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """One file. Those of one `group` can be switched between."""
+    """One file. Those of one `group` can be switched between. Subtitles have no `index`."""
 
     id: str
     group: str
     uri: str
     codecs: str
     bandwidth_bps: int
-    index: Index
+    index: Index | None
     width: int = 0
     height: int = 0
     sar: str = "1:1"
@@ -101,23 +101,26 @@ def manifest(representations: Sequence[Representation], duration_s: float) -> st
 
 def _adaptation_set(period: Element, number: int, members: Sequence[Representation]) -> None:
     first = members[0]
-    kind = "video" if first.width else "audio"
+    kind, mime = ("video", "video/mp4") if first.width else ("audio", "audio/mp4")
+    if first.index is None:
+        kind, mime = "text", "text/vtt"
+    aligned = {"subsegmentAlignment": "true", "subsegmentStartsWithSAP": "1"} if first.index else {}
     found = SubElement(
         period,
         "AdaptationSet",
         {
             "id": str(number),
             "contentType": kind,
-            "mimeType": f"{kind}/mp4",
-            "subsegmentAlignment": "true",
-            "subsegmentStartsWithSAP": "1",
+            "mimeType": mime,
+            **aligned,
             **({"lang": first.language} if first.language else {}),
         },
     )
     if first.label:
         SubElement(found, "Label").text = first.label
-    if first.default:
-        SubElement(found, "Role", {"schemeIdUri": "urn:mpeg:dash:role:2011", "value": "main"})
+    roles = [*(["subtitle"] if first.index is None else []), *(["main"] if first.default else [])]
+    for role in roles:
+        SubElement(found, "Role", {"schemeIdUri": "urn:mpeg:dash:role:2011", "value": role})
     for each in members:
         _representation(found, each)
 
@@ -137,6 +140,8 @@ def _representation(group: Element, each: Representation) -> None:
         attributes = {"schemeIdUri": _CHANNELS, "value": str(each.channels)}
         SubElement(found, "AudioChannelConfiguration", attributes)
     SubElement(found, "BaseURL").text = each.uri
+    if each.index is None:
+        return
     place = {"indexRange": f"{each.index.first_byte}-{each.index.last_byte}"}
     base = SubElement(found, "SegmentBase", place)
     SubElement(base, "Initialization", {"range": f"0-{each.index.first_byte - 1}"})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
 
 _RANGES = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 
@@ -45,6 +46,20 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """Subtitles that may be shown with any picture."""
+
+    name: str
+    uri: str
+    language: str = ""
+    default: bool = False
+
+
+TEXTS = "subtitles"
+"""The group of all of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """One choice of the player. `pace` and `codecs` count what plays beside it too."""
 
@@ -58,12 +73,15 @@ class Variant:
     audio_group: str = ""
 
 
-def master_playlist(variants: Sequence[Variant], sounds: Sequence[Sound], *, fragmented: bool) -> str:
+def master_playlist(
+    variants: Sequence[Variant], sounds: Sequence[Sound], texts: Sequence[Text] = (), *, fragmented: bool
+) -> str:
     """The text. URIs are taken as they are."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{7 if fragmented else 6}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     lines += [_media(sound) for sound in sounds]
+    lines += [_subtitles(text) for text in _told_apart(texts)]
     for variant in variants:
-        lines += [_stream(variant), variant.uri]
+        lines += [_stream(variant, TEXTS if texts and variant.width else ""), variant.uri]
     return "\n".join(lines) + "\n"
 
 
@@ -82,7 +100,36 @@ def _media(sound: Sound) -> str:
     )
 
 
-def _stream(variant: Variant) -> str:
+def _told_apart(texts: Sequence[Text]) -> Iterator[Text]:
+    """Names must be different within a group (§4.3.4.1.1)."""
+    given: set[str] = set()
+    for text in texts:
+        name = next(name for name in _numbered(text.name) if name not in given)
+        given.add(name)
+        yield replace(text, name=name)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name} {number}" for number in count(2))
+
+
+def _subtitles(text: Text) -> str:
+    return "#EXT-X-MEDIA:" + ",".join(
+        [
+            "TYPE=SUBTITLES",
+            f"GROUP-ID={_quoted(TEXTS)}",
+            f"NAME={_quoted(text.name)}",
+            *([f"LANGUAGE={_quoted(text.language)}"] if text.language else []),
+            f"DEFAULT={'YES' if text.default else 'NO'}",
+            "AUTOSELECT=YES",
+            "FORCED=NO",
+            f"URI={_quoted(text.uri)}",
+        ]
+    )
+
+
+def _stream(variant: Variant, texts: str) -> str:
     codecs = ",".join(dict.fromkeys(variant.codecs))
     return "#EXT-X-STREAM-INF:" + ",".join(
         [
@@ -94,6 +141,7 @@ def _stream(variant: Variant) -> str:
             *([f"FRAME-RATE={variant.frame_rate:.3f}"] if variant.frame_rate else []),
             *([f"VIDEO-RANGE={_RANGES.get(variant.transfer, 'SDR')}"] if variant.width else []),
             *([f"AUDIO={_quoted(variant.audio_group)}"] if variant.audio_group else []),
+            *([f"SUBTITLES={_quoted(texts)}"] if texts else []),
         ]
     )
 

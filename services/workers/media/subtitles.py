@@ -9,6 +9,8 @@ from __future__ import annotations
 import copy
 import re
 from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
 
 from pysubs2 import Alignment, Color, SSAEvent, SSAFile, SSAStyle
 
@@ -24,6 +26,8 @@ BOARD_WIDTH, BOARD_HEIGHT, BOARD_ALPHA = 0.9, 0.15, 0.8
 _ASS_SIZE = (384, 288)
 """Of a script that does not say."""
 _TAGS = re.compile(r"\{[^{}]*\}")
+_EMPTY_LINE = re.compile(r"\\[Nn](?=(?:\s|\{[^{}]*\})*(?:\\[Nn]|$))")
+_EMPTY_START = re.compile(r"^((?:\s|\{[^{}]*\})*)\\[Nn]")
 _FONT = re.compile(r"\\fn[^\\}]*")
 _SIZE = re.compile(r"\\fs(?![cp])[^\\}]*")
 _PLACE = re.compile(r"\\(?:pos|move|org)\([^)}]*\)?|\\an?\d+")
@@ -190,6 +194,23 @@ def _board_side(value: int | None, unit: int | None, side: int, default: float) 
 def burn(file: str, fonts: str) -> str:
     """The filter that draws a script; both names are in the folder that ffmpeg runs in."""
     return f"subtitles=filename={file}:fontsdir={fonts}:wrap_unicode=1"
+
+
+def web_track(captions: Captions, canvas: Canvas) -> str:
+    """The lines as WebVTT, for a rendition beside the picture."""
+    subs = copy.deepcopy(captions.subs)
+    in_time(subs, canvas)
+    for event in subs.events:
+        event.text = _for_web(event.text)
+    return subs.to_string("vtt")
+
+
+def _for_web(text: str) -> str:
+    """What WebVTT would take for its own: an empty line would end the cue, `<` begin a tag."""
+    text = _EMPTY_START.sub(r"\1", _EMPTY_LINE.sub("", text))
+    ends = [0, *(end for match in _TAGS.finditer(text) for end in match.span()), len(text)]
+    parts = [text[start:end] for start, end in pairwise(ends)]
+    return "".join(part if number % 2 else escape(part, quote=False) for number, part in enumerate(parts))
 
 
 def plain_track(captions: Captions, canvas: Canvas) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from services.workers.media import dash, hls
 from services.workers.media.ffmpeg import MediaTools
 from services.workers.media.hls_files import files_beside
+from services.workers.media.ladder import canvas
 from services.workers.media.probe import probe_output
+from services.workers.media.subtitles import web_track
 from services.workers.media.verify import check_duration
 from services.workers.media.watermarks import Drawn, drawn
-from services.workers.nodes.adaptive_files import Made, Packer
+from services.workers.nodes.adaptive_files import Made, Packer, Subtitles
 from services.workers.nodes.adaptive_plan import AdaptivePlan, SubStream, canvases
 from services.workers.nodes.adaptive_plan import plan as plan
 from services.workers.nodes.base import NodeContext, NodeOutcome
@@ -21,6 +24,7 @@ from services.workers.nodes.errors import as_invalid_input
 from services.workers.nodes.marks import prepare
 from services.workers.nodes.passes import run_passes
 from services.workers.nodes.place import Place, names_of, read_source
+from services.workers.nodes.subtitling import burnt, read_tracks
 from shared.model.failure import InternalError, InvalidInput, SourceFileError
 from shared.model.task import Lane
 from shared.mps.adaptive import AdaptiveDynamicStreamingTaskInput
@@ -56,10 +60,11 @@ class AdaptiveStreaming:
         path, source = await read_source(context)
         folder = context.scratch / "adaptive"
         folder.mkdir()
-        overlays = await _drawing(context, params, ladder, source, folder)
+        overlays = await _drawing(context, self._tools, params, ladder, path, source, folder)
         with as_invalid_input():
             work = plan(params, ladder, source, names, threads=self._tools.threads, overlays=overlays)
         place.check(task, work.keys)
+        subtitles = await _subtitles(context, params, work, source, folder)
 
         encryption = params.drm_info.aes if params.drm_info else None
         streams = [] if encryption else _early(context, work, names, place, folder)
@@ -70,7 +75,7 @@ class AdaptiveStreaming:
 
         complaints = await run_passes(self._tools, path, work, folder, context.report_progress, look)
         made = await _read_back(work, folder, source, complaints)
-        packer = Packer(work, names, place, source, encryption)
+        packer = Packer(work, names, place, source, encryption, subtitles)
         with as_invalid_input():
             files = await asyncio.to_thread(packer.pack, made)
         place.check(task, [file.key for file in files])
@@ -93,24 +98,47 @@ class AdaptiveStreaming:
 
 async def _drawing(
     context: NodeContext,
+    tools: MediaTools,
     params: AdaptiveDynamicStreamingTaskInput,
     ladder: AdaptiveTemplate,
+    path: Path,
     source: MediaMetaData,
     folder: Path,
 ) -> list[tuple[Drawn, ...]]:
     """What is drawn on each picture. Files of ours are in `folder`, in which ffmpeg must run. Raises NodeError."""
     with as_invalid_input():
         marks = resolve_watermarks(params.watermark_set, context.task.templates)
-    if not marks:
+    if not marks and not params.burnt_in:
         return []
     found = canvases(ladder, source)
+    texts = await burnt(context, tools, params.burnt_in, found, path, folder) if params.burnt_in else [""] * len(found)
     # Drawn once, as large as it is needed at the most.
     largest = max(found, key=lambda each: each.frame.width * each.frame.height)
     ready = await prepare(context, marks, largest, folder)
     try:
-        return [drawn(ready, each) for each in found]
+        return [(*drawn(ready, each), *((text,) if text else ())) for each, text in zip(found, texts, strict=True)]
     except ValueError as error:
         raise InvalidInput(str(error)) from error
+
+
+async def _subtitles(
+    context: NodeContext,
+    params: AdaptiveDynamicStreamingTaskInput,
+    work: AdaptivePlan,
+    source: MediaMetaData,
+    folder: Path,
+) -> list[Subtitles]:
+    """The tracks beside the pictures. Raises InvalidInput naming the one that cannot be read."""
+    tracks = params.add_on_subtitles or []
+    if not tracks:
+        return []
+    first = next(stream.video for stream in work.streams if stream.video)
+    whole = replace(canvas(first, source, source.duration), begins_s=0.0)
+    captions = await read_tracks(context, tracks, "AddOnSubtitles", folder)
+    return [
+        Subtitles(stream, track, await asyncio.to_thread(web_track, each, whole))
+        for stream, track, each in zip(work.texts, tracks, captions, strict=True)
+    ]
 
 
 def _early(

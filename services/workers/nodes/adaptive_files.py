@@ -8,23 +8,26 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from services.workers.media import hls
+from services.workers.media import hls, webvtt
 from services.workers.media.containers import SEGMENT_TYPES
 from services.workers.media.dash import Index, Representation, manifest
 from services.workers.media.encryption import encrypt_segment, encrypted_bytes, vector_of
-from services.workers.media.master import Pace, Sound, Variant, master_playlist, pace
+from services.workers.media.master import Pace, Sound, Text, Variant, master_playlist, pace
 from services.workers.media.sound import stream_language, stream_name
-from services.workers.nodes.adaptive_plan import MANIFEST, AdaptivePlan, SubStream
+from services.workers.nodes.adaptive_plan import MANIFEST, AdaptivePlan, SubStream, TextStream
 from services.workers.nodes.base import OutputFile, UploadOrder
 from services.workers.nodes.place import Place
 from shared.mps.adaptive import SimpleAesDrm
+from shared.mps.adaptive_template import TEXT_EXTENSION
 from shared.mps.facts import AudioFacts
 from shared.mps.media import MediaMetaData
 from shared.mps.naming import OutputNames
+from shared.mps.subtitle import AddOnSubtitle
 from shared.mps.transcode import AudioTemplateInfo
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 MPD_TYPE = "application/dash+xml"
+TEXT_TYPE = "text/vtt"
 FALLBACK_NAME = "audio"
 
 
@@ -48,6 +51,15 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Subtitles:
+    """The text of one track, times counted from the first picture."""
+
+    stream: TextStream
+    track: AddOnSubtitle
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Packer:
     """Turns what was made into what is uploaded."""
 
@@ -56,6 +68,7 @@ class Packer:
     place: Place
     source: MediaMetaData
     encryption: SimpleAesDrm | None = None
+    subtitles: Sequence[Subtitles] = ()
 
     def pack(self, made: Sequence[Made]) -> list[OutputFile]:
         """All objects, the manifest last. Blocks. Raises NamingError."""
@@ -63,13 +76,31 @@ class Packer:
         if self.work.packaging.dash:
             local.write_text(self._mpd(made))
             files = [self._file(each.path, each.stream.key, "video/mp4") for each in made]
+            files += [self._text(each, each.text, local.parent) for each in self.subtitles]
             return [*files, self._file(local, self.work.key, MPD_TYPE, UploadOrder.MANIFEST)]
         files = [file for each in made for file in self._stream(each)]
+        files += [file for each in self.subtitles for file in self._texts(each, made, local.parent)]
         local.write_text(self._master(made))
         return [*files, self._file(local, self.work.key, PLAYLIST_TYPE, UploadOrder.MASTER)]
 
     def _file(self, path: Path, key: str, kind: str, order: UploadOrder = UploadOrder.DATA) -> OutputFile:
         return OutputFile(path, self.place.bucket, self.place.region, key, kind, order)
+
+    def _text(self, subtitles: Subtitles, text: str, folder: Path) -> OutputFile:
+        path = folder / f"text_{subtitles.stream.number}.{TEXT_EXTENSION}"
+        path.write_text(text, "utf-8")
+        return self._file(path, subtitles.stream.segment_key, TEXT_TYPE)
+
+    def _texts(self, subtitles: Subtitles, made: Sequence[Made], folder: Path) -> Iterator[OutputFile]:
+        """A text with its playlist."""
+        picture = next(each for each in made if each.stream.video)
+        begins_s = picture.found.facts.start if picture.found.facts else 0.0
+        yield self._text(subtitles, webvtt.timed(subtitles.text, begins_s), folder)
+        stream = subtitles.stream
+        lasts_s = sum(seconds for seconds, _ in picture.segments)
+        path = folder / f"text_{stream.number}.m3u8"
+        path.write_text(webvtt.playlist(hls.uri(_relative(stream.segment_key, stream.key)), lasts_s), "utf-8")
+        yield self._file(path, stream.key, PLAYLIST_TYPE, UploadOrder.MANIFEST)
 
     def _stream(self, made: Made) -> Iterator[OutputFile]:
         """A playlist and its segments."""
@@ -117,7 +148,16 @@ class Packer:
                     audio_group=group,
                 )
             )
-        return master_playlist(variants, sounds, fragmented=self.work.packaging.fragmented)
+        texts = [
+            Text(
+                each.track.subtitle_name or each.track.subtitle_language or "subtitles",
+                hls.uri(_relative(each.stream.key, self.work.key)),
+                each.track.subtitle_language,
+                each.track.default_track,
+            )
+            for each in self.subtitles
+        ]
+        return master_playlist(variants, sounds, texts, fragmented=self.work.packaging.fragmented)
 
     def _pace(self, made: Made) -> Pace:
         """As it is transferred."""
@@ -152,7 +192,21 @@ class Packer:
 
     def _mpd(self, made: Sequence[Made]) -> str:
         lasts = max(sum(seconds for seconds, _ in each.segments) for each in made)
-        return manifest([self._representation(each) for each in made], lasts)
+        texts = [
+            Representation(
+                str(each.stream.number),
+                f"text {each.stream.number}",
+                hls.uri(_relative(each.stream.key, self.work.key)),
+                "",
+                max(round(len(each.text.encode()) * 8 / lasts) if lasts else 0, 1),
+                None,
+                language=each.track.subtitle_language,
+                label=each.track.subtitle_name,
+                default=each.track.default_track,
+            )
+            for each in self.subtitles
+        ]
+        return manifest([*(self._representation(each) for each in made), *texts], lasts)
 
     def _representation(self, made: Made) -> Representation:
         video, audio = made.found.video, made.found.audio

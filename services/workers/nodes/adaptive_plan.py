@@ -16,7 +16,7 @@ from services.workers.media.sound import audio_arguments, stream_tags
 from services.workers.media.watermarks import Drawn
 from shared.model.failure import InvalidInput
 from shared.mps.adaptive import AdaptiveDynamicStreamingTaskInput
-from shared.mps.adaptive_template import AdaptiveTemplate, Packaging
+from shared.mps.adaptive_template import TEXT_EXTENSION, AdaptiveTemplate, Packaging
 from shared.mps.facts import AudioFacts
 from shared.mps.media import MediaMetaData
 from shared.mps.naming import OutputNames
@@ -47,6 +47,15 @@ class SubStream:
 
 
 @dataclass(frozen=True, slots=True)
+class TextStream:
+    """A sub-stream of subtitles: WebVTT, in HLS with a playlist before it. `segment_key` is that of the text."""
+
+    number: int
+    key: str
+    segment_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class AdaptivePlan:
     """What to run and what must come out. `before`, `inputs`, `after` and `first_pass` are ffmpeg's arguments before
     and behind the source, as in TranscodePlan. `segment_template` names the segments of HLS."""
@@ -56,6 +65,7 @@ class AdaptivePlan:
     after: tuple[str, ...]
     first_pass: tuple[str, ...]
     streams: tuple[SubStream, ...]
+    texts: tuple[TextStream, ...]
     packaging: Packaging
     segments: Segments
     key: str
@@ -65,7 +75,7 @@ class AdaptivePlan:
     @property
     def keys(self) -> list[str]:
         """The objects whose number is known before: the manifest and the sub-streams."""
-        return [self.key, *(stream.key for stream in self.streams)]
+        return [self.key, *(stream.key for stream in self.streams), *(text.key for text in self.texts)]
 
     def segment_key(self, names: OutputNames, stream: SubStream, index: int) -> str:
         """The object of a segment. Raises NamingError."""
@@ -116,6 +126,10 @@ def plan(
         ),
         first_pass=(*_COMMON, *encodes.arguments(1), "-an", "-f", "null", "-") if encodes.two_passes else (),
         streams=tuple(streams),
+        texts=tuple(
+            _text(number, params, names, packaging, PurePosixPath(key).parent)
+            for number, _ in enumerate(params.add_on_subtitles or (), start=ladder.next_number)
+        ),
         packaging=packaging,
         segments=segments,
         key=key,
@@ -130,6 +144,21 @@ def canvases(ladder: AdaptiveTemplate, source: MediaMetaData) -> list[Canvas]:
     heard_s = 0.0 if ladder.packaging.audio_apart else source.audio_duration
     lasts_s = max(source.video_duration, heard_s)
     return [canvas(rung.video, source, lasts_s) for rung in made if rung.video]
+
+
+def _text(
+    number: int,
+    params: AdaptiveDynamicStreamingTaskInput,
+    names: OutputNames,
+    packaging: Packaging,
+    folder: PurePosixPath,
+) -> TextStream:
+    extension = TEXT_EXTENSION if packaging.dash else packaging.sub_stream_extension
+    name = names.sibling("SubStreamObjectName", params.sub_stream_path, extension, sub_stream=number)
+    if packaging.dash:
+        return TextStream(number, str(folder / name), str(folder / name))
+    segment = names.sibling("SegmentObjectName", params.segment_path, TEXT_EXTENSION, 0, number)
+    return TextStream(number, str(folder / name), str(folder / segment))
 
 
 def _sub_streams(

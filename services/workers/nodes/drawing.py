@@ -49,7 +49,7 @@ async def drawing(
     if not marks and not params.mosaic_set and not captions and not params.tracks:
         return effects
     canvas = canvas_of(params, template, source)
-    subtitles = await burnt(context, tools, captions, canvas, path, folder) if captions else ()
+    subtitles = await burnt(context, tools, captions, [canvas], path, folder) if captions else []
     later = replace(canvas, begins_s=canvas.begins_s + sum(clip.facts.video_duration for clip in effects.heads))
     tracks = await added(context, params.tracks, later, folder)
     ready = await prepare(context, marks, canvas, folder)

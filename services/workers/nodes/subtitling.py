@@ -20,27 +20,31 @@ from services.workers.scratch import ScratchFull
 from shared.model.failure import InvalidInput, NodeError
 from shared.mps.subtitle import AddOnSubtitle, SubtitleTemplate
 
-_SCRIPT, _FONTS, _TAKEN_OUT = "captions.ass", "fonts", "captions-of-the-source.ass"
+_SCRIPT, _FONTS, _TAKEN_OUT = "captions-{}.ass", "fonts", "captions-of-the-source.ass"
 
 
 async def burnt(
     context: NodeContext,
     tools: MediaTools,
     template: SubtitleTemplate,
-    canvas: Canvas,
+    canvases: Sequence[Canvas],
     source: Path,
     folder: Path,
-) -> tuple[str, ...]:
-    """The filters that draw the subtitles, their files in `folder`. Raises InvalidInput naming the member."""
+) -> list[str]:
+    """The filters that draw the subtitles on each picture, their files in `folder`. Raises InvalidInput naming the
+    member."""
     field, path = await _file(context, tools, template, source, folder)
     captions = await _read(field, path, folder)
-    text = await asyncio.to_thread(script, captions, template, canvas)
-    (folder / _SCRIPT).write_text(text, "utf-8")
     fonts = folder / _FONTS
     fonts.mkdir()
     for font in (SANS, SERIF):
         (fonts / font.path.name).symlink_to(font.path)
-    return (burn(_SCRIPT, _FONTS),)
+    found = []
+    for number, canvas in enumerate(canvases):
+        name = _SCRIPT.format(number)
+        (folder / name).write_text(await asyncio.to_thread(script, captions, template, canvas), "utf-8")
+        found.append(burn(name, _FONTS))
+    return found
 
 
 async def added(
@@ -48,13 +52,24 @@ async def added(
 ) -> tuple[SubtitleTrack, ...]:
     """The tracks, their files in `folder`. Raises InvalidInput naming the member."""
     found = []
-    for index, track in enumerate(wanted):
-        field = f"OverrideParameter.AddOnSubtitles[{index}].Subtitle"
-        captions = await _read(field, await fetch(context, field, track.subtitle, MAX_BYTES), folder)
+    for index, (track, captions) in enumerate(
+        zip(wanted, await read_tracks(context, wanted, "OverrideParameter.AddOnSubtitles", folder), strict=True)
+    ):
         name = f"track-{index}.srt"
         (folder / name).write_text(await asyncio.to_thread(plain_track, captions, canvas), "utf-8")
         found.append(SubtitleTrack(name, track.subtitle_language, track.subtitle_name, track.default_track))
     return tuple(found)
+
+
+async def read_tracks(
+    context: NodeContext, wanted: Sequence[AddOnSubtitle], member: str, folder: Path
+) -> list[Captions]:
+    """What the files of `member` say; `folder` is for files of ours. Raises InvalidInput naming the member."""
+    found = []
+    for index, track in enumerate(wanted):
+        field = f"{member}[{index}].Subtitle"
+        found.append(await _read(field, await fetch(context, field, track.subtitle, MAX_BYTES), folder))
+    return found
 
 
 async def _file(

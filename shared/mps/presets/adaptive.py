@@ -53,8 +53,11 @@ def adaptive_ladder(params: AdaptiveDynamicStreamingTaskInput, own: OwnTemplates
             rule = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise TemplateMisfit("StdExtStreamInfos", rule) from error
     _check_encryption(params, template)
-    if params.watermark_set and all(info.picture is None for info in template.stream_infos):
-        raise TemplateMisfit("WatermarkSet", "must be absent: the ladder has no picture")
+    if all(info.picture is None for info in template.stream_infos):
+        shown = {"WatermarkSet": params.watermark_set, "SubtitleTemplate": params.burnt_in}
+        for field, wanted in (shown | {"AddOnSubtitles": params.add_on_subtitles}).items():
+            if wanted:
+                raise TemplateMisfit(field, "must be absent: the ladder has no picture")
     return template
 
 

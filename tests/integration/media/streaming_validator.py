@@ -82,11 +82,12 @@ def validate_hls(root: Path, key: str, aes_key: bytes | None = None) -> tuple[li
     folder = (root / key).parent
     sounds: dict[str, Rendition] = {}
     for line in lines:
-        if line.startswith("#EXT-X-MEDIA:"):
+        if line.startswith("#EXT-X-MEDIA:TYPE=AUDIO"):
             members = attributes(line)
             sounds[members["GROUP-ID"]] = _playlist(folder, members["URI"], aes_key)
             sounds[members["GROUP-ID"]].attributes = members
     variants = []
+    groups = {"", *(members["GROUP-ID"] for members, _ in subtitles(root, key))}
     for tag, uri in pairwise(lines):
         if not tag.startswith("#EXT-X-STREAM-INF:"):
             continue
@@ -100,10 +101,29 @@ def validate_hls(root: Path, key: str, aes_key: bytes | None = None) -> tuple[li
                 "sound and picture begin together"
             )
             assert beside.duration == _near(variant.duration, AGREE_S)
+        assert members.get("SUBTITLES", "") in groups
+        assert bool(members.get("SUBTITLES")) is (len(groups) > 1 and variant.video is not None)
         variants.append(variant)
     assert variants, "a master playlist without variants"
     check_alignment(variants)
     return variants, list(sounds.values())
+
+
+def subtitles(root: Path, key: str) -> list[tuple[dict[str, str], str]]:
+    """The tracks of subtitles of a master playlist: attributes and WebVTT, which must be as long as it says."""
+    found = []
+    for line in (root / key).read_text().splitlines():
+        if line.startswith("#EXT-X-MEDIA:TYPE=SUBTITLES"):
+            members = attributes(line)
+            playlist = (root / key).parent / unquote(members["URI"])
+            lines = playlist.read_text().splitlines()
+            assert lines[0] == "#EXTM3U"
+            assert lines[-1] == "#EXT-X-ENDLIST"
+            (uri,) = (each for each in lines if not each.startswith("#"))
+            text = (playlist.parent / unquote(uri)).read_text()
+            assert text.startswith("WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:")
+            found.append((members, text))
+    return found
 
 
 def _check_attributes(variant: Rendition, members: dict[str, str], beside: Rendition | None) -> None:
@@ -248,6 +268,10 @@ def validate_dash(root: Path, key: str) -> list[Rendition]:
     found = []
     for group in tree.iterfind(".//d:AdaptationSet", space):
         for member in group.iterfind("d:Representation", space):
+            if group.get("contentType") == "text":
+                text = ((root / key).parent / unquote(member.findtext("d:BaseURL", "", space))).read_text()
+                assert text.startswith("WEBVTT\n")
+                continue
             each = _representation((root / key).parent, member, space)
             check_codecs([member.get("codecs") or ""], each.video, each.audio)
             assert (each.video is not None) is (group.get("contentType") == "video")

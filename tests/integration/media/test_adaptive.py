@@ -16,7 +16,7 @@ from services.workers.nodes.base import NodeOutcome, OutputFile, UploadOrder
 from shared.model.failure import ErrCode, NodeError
 from tests.integration.media.conftest import BUNNY
 from tests.integration.media.context import FakeContext, task_for
-from tests.integration.media.streaming_validator import validate_dash, validate_hls
+from tests.integration.media.streaming_validator import subtitles, validate_dash, validate_hls
 
 AAC = {"Codec": "aac", "Bitrate": 48, "SampleRate": 44100}
 KEY, VECTOR = "00112233445566778899aabbccddeeff", "0102030405060708090a0b0c0d0e0f10"
@@ -265,3 +265,79 @@ async def offered(folder: Path, kind: str, **params: Any) -> tuple[NodeOutcome, 
     context = FakeContext(task, folder, BUNNY)
     outcome = await AdaptiveStreaming(replace(media_tools(), threads=1)).execute(context)
     return outcome, context.early
+
+
+SRT = "1\n00:00:00,500 --> 00:00:01,500\n字幕 <i>one</i> & two\n\n2\n00:00:09,000 --> 00:00:10,000\nnever\n"
+
+
+def track(name: str, **more: Any) -> dict[str, Any]:
+    return {"Type": "subtitle-stream", "Subtitle": stored(name), "SubtitleLanguage": "chi", **more}
+
+
+@pytest.mark.parametrize(("kind", "begins_s"), [("ts-segment", 1.46), ("mp4-mp4-segment", 0.08)])
+async def test_subtitles_beside_the_pictures_are_in_time(
+    clips: Path, tmp_path: Path, kind: str, begins_s: float
+) -> None:
+    (tmp_path / "a.srt").write_text(SRT)
+    outcome, bucket = await stream(
+        {"SegmentType": kind},
+        clips / "plain.mp4",
+        tmp_path,
+        objects={"in-1/a.srt": tmp_path / "a.srt"},
+        AddOnSubtitles=[track("a.srt", SubtitleName="中文", DefaultTrack=True), track("a.srt", SubtitleName="中文")],
+    )
+    master = outcome.payload["Path"][1:]
+    variants, _ = validate_hls(bucket, master)
+    assert len(variants) == 2
+    (first, text), (second, _) = subtitles(bucket, master)
+    assert (first["NAME"], first["LANGUAGE"], first["DEFAULT"]) == ("中文", "chi", "YES")
+    assert (second["NAME"], second["LANGUAGE"], second["DEFAULT"]) == ("中文 2", "chi", "NO")
+    clock = int(text.splitlines()[1].split("MPEGTS:")[1].split(",")[0]) / 90_000
+    assert clock == pytest.approx(begins_s, abs=0.03)
+    assert "00:00:00.500 --> 00:00:01.500" in text
+    assert "字幕 <i>one</i> &amp; two" in text
+    assert "never" not in text, "the film is over"
+    with av.open(str(bucket / master), options={"allowed_extensions": "ALL"}) as player:
+        assert len(player.streams.subtitles) >= 1, "ffmpeg knows them for subtitles"
+
+
+async def test_subtitles_of_dash_are_a_set_of_their_own(clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.srt").write_text(SRT)
+    outcome, bucket = await stream(
+        {"Format": "MPEG-DASH"},
+        clips / "plain.mp4",
+        tmp_path,
+        objects={"in-1/a.srt": tmp_path / "a.srt"},
+        AddOnSubtitles=[track("a.srt")],
+    )
+    manifest = outcome.payload["Path"][1:]
+    validate_dash(bucket, manifest)
+    text = (bucket / manifest).read_text()
+    assert 'contentType="text" mimeType="text/vtt" lang="chi"' in text
+    assert "clip_adaptiveDynamicStreaming_100500_3.vtt" in text
+
+
+async def test_subtitles_burnt_in_are_on_every_rung(clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.srt").write_text(SRT)
+    outcome, bucket = await stream(
+        {},
+        clips / "plain.mp4",
+        tmp_path,
+        objects={"in-1/a.srt": tmp_path / "a.srt"},
+        SubtitleTemplate={"SubtitleFileInput": stored("a.srt"), "FontSize": "15%", "FontColor": "0xFF0000"},
+    )
+    variants, _ = validate_hls(bucket, outcome.payload["Path"][1:])
+    for each in variants:
+        with av.open(str(bucket / "out" / each.uri)) as playlist:
+            pictures = [frame.to_image() for frame in playlist.decode(video=0)]  # type: ignore[no-untyped-call]
+        bottom = (0, each.size[1] * 3 // 4, *each.size)
+        reds = [
+            sum(_like(pixel, (255, 0, 0)) for pixel in picture.crop(bottom).get_flattened_data())
+            for picture in (pictures[5], pictures[25])
+        ]
+        assert reds[1] > reds[0] + 50
+
+
+async def test_unreadable_subtitles_are_named(clips: Path, tmp_path: Path) -> None:
+    with pytest.raises(NodeError, match=r"AddOnSubtitles\[0\].Subtitle"):
+        await stream({}, clips / "plain.mp4", tmp_path, AddOnSubtitles=[track("nowhere.srt")])

@@ -235,6 +235,10 @@ def test_nodes_of_the_system_templates_can_be_saved(params: dict[str, Any]) -> N
     saved(**params)
 
 
+SRT = {
+    "Type": "subtitle-stream",
+    "Subtitle": {"Type": "COS", "CosInputInfo": {"Bucket": "b", "Region": "r", "Object": "/s"}},
+}
 NAMED = {
     "OutputObjectPath": "/a/{inputName}/master.{format}",
     "SubStreamObjectName": "v{subStreamNumber}/index.{format}",
@@ -243,7 +247,9 @@ NAMED = {
 
 
 @pytest.mark.parametrize("kind", ["ts-segment", "mp4-mp4-segment", "mp4-byterange", "DASH"])
-@pytest.mark.parametrize("named", [{}, NAMED, {"OutputObjectPath": "{inputName}.{format}"}])
+@pytest.mark.parametrize(
+    "named", [{}, NAMED, {"OutputObjectPath": "{inputName}.{format}"}, {"AddOnSubtitles": [SRT] * 2}]
+)
 def test_what_is_written_is_known_at_save(kind: str, named: dict[str, Any]) -> None:
     template = {"Format": "HLS", "StreamInfos": [rung(128, 150), rung(180, 300)], "SegmentType": kind}
     if kind == "DASH":
@@ -259,6 +265,8 @@ def test_what_is_written_is_known_at_save(kind: str, named: dict[str, Any]) -> N
             worker.append(work.segment_key(names, stream, 7))
         if kind == "mp4-mp4-segment":
             worker.append(work.init_key(stream))
+    for text in work.texts:
+        worker += {text.key, text.segment_key}
     saved = [each.path.replace("{inputName}", "clip").replace("\x00", "7") for each in written_by(params, "/out/", own)]
     assert sorted(saved) == sorted(f"/{key}" for key in worker)
     if not named and kind == "ts-segment":

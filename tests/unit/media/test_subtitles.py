@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from pysubs2 import Alignment, Color, SSAFile
+from pysubs2 import Alignment, Color, SSAEvent, SSAFile
 
 from services.workers.media.canvas import Canvas
 from services.workers.media.captions import Captions
 from services.workers.media.effects import SubtitleTrack
 from services.workers.media.geometry import Geometry
 from services.workers.media.subtitle_tracks import subtitle_tracks
-from services.workers.media.subtitles import plain_track, script
+from services.workers.media.subtitles import plain_track, script, web_track
 from shared.mps.presets import TemplateMisfit, check_templates
 from shared.mps.subtitle import SubtitleTemplate
 from shared.mps.transcode import TranscodeTaskInput
@@ -190,6 +190,21 @@ def test_tracks_have_the_outputs_times_and_no_looks() -> None:
     assert "00:00:00,000 --> 00:00:02,000" in text
     assert "Arial" not in text
     assert "\\pos" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "web"),
+    [
+        (r"a < b & {\i1}c{\i0} --> d", "a &lt; b &amp; <i>c</i> --&gt; d"),
+        # An empty line would end the cue.
+        (r"\N{\an8}\N one\N {\b0}\Ntwo\N", "one \ntwo"),
+    ],
+)
+def test_what_web_vtt_would_misread_is_written_for_it(text: str, web: str) -> None:
+    subs = SSAFile()
+    subs.events = [SSAEvent(start=0, end=1000, text=text)]
+    track = web_track(Captions(subs, styled=True), Canvas(FRAME, lasts_s=10))
+    assert [line for line in track.split("\n\n", 2)[1].splitlines() if line][2:] == web.splitlines()
 
 
 @pytest.mark.parametrize(("container", "codec"), [("mp4", "mov_text"), ("mkv", "webvtt"), ("webm", "webvtt")])
