@@ -33,6 +33,7 @@ class Work:
     output: OutputPlace
     task_type: TaskType = TaskType.SCHEDULE
     notification: Notification | None = None
+    more_subscriptions: tuple[Notification, ...] = ()
     buckets: tuple[BucketUse, ...] = ()
 
 
@@ -48,6 +49,7 @@ async def scheduled(pipeline: Pipeline, context: Context) -> Work:
         nodes=bound.nodes,
         output=pipeline.output,
         notification=pipeline.notification,
+        more_subscriptions=pipeline.more_subscriptions,
     )
 
 

@@ -12,7 +12,7 @@ import orjson
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
-from services.notifier.domain.notice import Notice, Report
+from services.notifier.domain.notice import Notice, QueueAccess, Report
 from services.notifier.domain.retries import RetrySchedule
 from services.notifier.metrics import ATTEMPT_SECONDS, ATTEMPTS, DELIVERY_SECONDS
 from services.notifier.sinks.base import Sink
@@ -102,18 +102,21 @@ class Attempts:
         return after
 
     async def _send(self, run: Run, delivery: Delivery, at: datetime) -> Report:
-        if run.notification is None:
+        subscription = run.subscription(delivery.subscription)
+        if subscription is None:
             return Report(delivered=False, error="the run's notification is gone", gone=True)
         try:
-            event = task_event(run, up_to=delivery.sequence, notify_key=run.notification.key, now=at)
+            event = task_event(run, up_to=delivery.sequence, notify_key=subscription.key, now=at)
             notice = Notice(
                 id=delivery.id,
                 run_id=delivery.run_id,
                 target=delivery.target,
                 body=orjson.dumps(event),
-                key=run.notification.key,
+                key=subscription.key,
                 at=at,
                 traceparent=run.traceparent,
+                tenant=run.tenant,
+                queue=QueueAccess.of(subscription),
             )
             return await self._sinks[delivery.sink].send(notice)
         except Exception as error:

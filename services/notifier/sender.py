@@ -36,15 +36,16 @@ SILENT_S = (10.0, 30.0)
 """For how long one is put off whose host did not answer last time and is being tried by another delivery."""
 
 Chain = tuple[str, str]
-"""Run and sink: what is kept in order."""
+"""Run and subscription: what is kept in order."""
 
 
 class Sender:
     """Sends due deliveries until cancelled. Any number of senders may work on one store: a claim is compare-and-set.
 
-    A delivery is sent only when all earlier ones of the same run and sink are final (G8). What is blocked is put off to
-    the time of what blocks it, and taken up at once when that is final. After a 410 the run's later deliveries to the
-    same target are dead without being sent, except those that were tried before: a replay is somebody's wish.
+    A delivery is sent only when all earlier ones of the same run and subscription are final (G8). What is blocked is
+    put off to the time of what blocks it, and taken up at once when that is final. After a 410 the run's later
+    deliveries to the same target are dead without being sent, except those that were tried before: a replay is
+    somebody's wish.
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class Sender:
 
     def _take(self, due: Sequence[Delivery], group: asyncio.TaskGroup) -> list[Delivery]:
         """Starts chains; returns the deliveries whose lane has no room."""
-        ordered = sorted(due, key=lambda delivery: (delivery.run_id, delivery.sink.value, delivery.sequence))
+        ordered = sorted(due, key=lambda delivery: (*_chain(delivery), delivery.sequence))
         chains = [list(found) for _, found in groupby(ordered, key=_chain)]
         # Who has waited longest comes first.
         chains.sort(key=lambda chain: min(delivery.due_at or delivery.created_at for delivery in chain))
@@ -146,7 +147,7 @@ class Sender:
         wait = timedelta(seconds=self._rng.uniform(*(SILENT_S if silent else BUSY_S)))
         return delivery.with_changes(due_at=now + wait)
 
-    # -- one run and sink -----------------------------------------------------------------------------------------
+    # -- one run and subscription ---------------------------------------------------------------------------------
 
     async def _send_chain(self, key: Chain, lane: str, chain: Sequence[Delivery]) -> None:
         try:
@@ -207,10 +208,10 @@ class Sender:
 
     async def _gone_before(self, run: Run, delivery: Delivery) -> Delivery | None:
         """The newest earlier delivery that was answered, if the answer was 410. Those given up for it were not."""
-        if not sequences(run, before=delivery.sequence):
+        if not _before(run, delivery):
             return None
         earlier = await self._deliveries.find(
-            {"run_id": delivery.run_id, "sink": delivery.sink.value, "sequence": {"$lt": delivery.sequence}},
+            {"run_id": delivery.run_id, "subscription": delivery.subscription, "sequence": {"$lt": delivery.sequence}},
             sort=[("sequence", Order.DESC)],
             limit=PAGE,
         )
@@ -220,10 +221,10 @@ class Sender:
 
     async def _is_next(self, run: Run, delivery: Delivery, settled: int) -> bool:
         """Whether all earlier deliveries are there and final."""
-        earlier = [sequence for sequence in sequences(run, before=delivery.sequence) if sequence > settled]
+        earlier = [sequence for sequence in _before(run, delivery) if sequence > settled]
         if not earlier:
             return True
-        same = {"run_id": delivery.run_id, "sink": delivery.sink.value}
+        same = {"run_id": delivery.run_id, "subscription": delivery.subscription}
         before = {"sequence": {"$lt": delivery.sequence, "$gt": settled}}
         if await self._deliveries.count({**same, **before}) < len(earlier):
             # An earlier event's message was lost or is on its way.
@@ -235,7 +236,7 @@ class Sender:
         found = await self._deliveries.find(
             {
                 "run_id": delivery.run_id,
-                "sink": delivery.sink.value,
+                "subscription": delivery.subscription,
                 "state": DeliveryState.PENDING.value,
                 "sequence": {"$lt": delivery.sequence},
             },
@@ -269,7 +270,7 @@ class Sender:
         found = await self._deliveries.find(
             {
                 "run_id": final.run_id,
-                "sink": final.sink.value,
+                "subscription": final.subscription,
                 "state": DeliveryState.PENDING.value,
                 "sequence": {"$gt": final.sequence},
             },
@@ -291,7 +292,13 @@ class Sender:
 
 
 def _chain(delivery: Delivery) -> Chain:
-    return delivery.run_id, delivery.sink.value
+    return delivery.run_id, delivery.subscription or ""
+
+
+def _before(run: Run, delivery: Delivery) -> list[int]:
+    """The sequence numbers of the earlier deliveries of the same run and subscription."""
+    subscription = run.subscription(delivery.subscription)
+    return [] if subscription is None else sequences(run, subscription, before=delivery.sequence)
 
 
 def _is_gone(delivery: Delivery) -> bool:

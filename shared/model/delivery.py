@@ -35,6 +35,8 @@ class Delivery(Document):
     tenant: str
     run_id: str
     sequence: int
+    subscription: str | None = None
+    """The subscription's name; None is the contract's own."""
     sink: SinkType
     target: str
     state: DeliveryState = DeliveryState.PENDING

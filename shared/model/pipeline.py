@@ -51,24 +51,39 @@ class SinkType(StrEnum):
     HTTP = "URL"
     """An HTTP callback."""
     QUEUE = "TDMQ-CMQ"
-    """A message queue: the Kafka topic `notify.<queue>` by default."""
+    """A message queue: the Kafka topic `notify.<queue>` by default, CMQ's HTTP API where that is configured."""
+    SQS = "AWS-SQS"
+    """An SQS queue."""
+    FUNCTION = "SCF"
+    """The account's function: Tencent SCF, AWS Lambda, or any HTTP function that takes CloudEvents."""
 
 
 class Notification(Value):
-    """Who is told about a run. `key` is the secret behind `Sign`; `target` is a URL or a queue name.
+    """A subscription: who is told about a run, of what. `key` is the secret behind `Sign`; `target` is a URL, the name
+    of a queue or topic, or empty for the account's function. `region`, `topic` and the access keys are for queues.
 
-    `as_given` holds the key too, so a log shows neither."""
+    `subscription` is the name of one of several; None is that of the contract's own `TaskNotifyConfig`. `events`
+    (values of RunEventType) go before `mode`; `kinds` narrow the events of nodes to those of some kinds of node.
+
+    `as_given` holds the secrets too, so a log shows none of them."""
 
     sink: SinkType
     mode: NotifyMode = NotifyMode.FINISH
     target: str
     key: str | None = Field(default=None, repr=False)
+    subscription: str | None = None
+    events: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] | None = None
+    region: str = ""
+    topic: bool = False
+    access_id: str | None = Field(default=None, repr=False)
+    access_key: str | None = Field(default=None, repr=False)
     as_given: dict[str, Any] = Field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
-        """The sink's part of a delivery id."""
-        return self.sink.value
+        """The subscription's part of a delivery id."""
+        return self.subscription or self.sink.value
 
 
 class UploadTrigger(Value):
@@ -155,10 +170,21 @@ class Pipeline(Document):
     output: OutputPlace = OutputPlace()
     notification: Notification | None = None
     priority: int = Field(default=0, ge=-10, le=10)
+    more_subscriptions: tuple[Notification, ...] = ()
     created_at: Instant
     updated_at: Instant
     enabled_at: Instant | None = None
     as_given: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def subscriptions(self) -> tuple[Notification, ...]:
+        """All who are told: the contract's own first."""
+        return all_subscriptions(self.notification, self.more_subscriptions)
+
+
+def all_subscriptions(first: Notification | None, more: tuple[Notification, ...]) -> tuple[Notification, ...]:
+    """The contract's own, if there is one, and the others."""
+    return more if first is None else (first, *more)
 
 
 def predecessors(nodes: Sequence[Node]) -> list[list[int]]:

@@ -39,17 +39,19 @@ class Basis:
     pipeline_name: str
     target: OutputTarget
     notification: Notification | None
+    more_subscriptions: tuple[Notification, ...] = ()
 
     @classmethod
     def same(cls, run: Run) -> Basis:
         """The run's own."""
-        return cls(run.nodes, run.definition, run.pipeline_name, run.target, run.notification)
+        return cls(run.nodes, run.definition, run.pipeline_name, run.target, run.notification, run.more_subscriptions)
 
     @classmethod
     def latest(cls, run: Run, pipeline: Pipeline) -> Basis:
         """What the pipeline, with the templates that its nodes name, says now, for this run's input."""
         target = target_of(pipeline.output, run.input, run.input_type)
-        return cls(pipeline.nodes, pipeline.definition, pipeline.name, target, pipeline.notification)
+        told = (pipeline.notification, pipeline.more_subscriptions)
+        return cls(pipeline.nodes, pipeline.definition, pipeline.name, target, *told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def rerun(run: Run, basis: Basis, fates: Sequence[Fate], now: datetime) -> Run:
         input_type=run.input_type,
         target=basis.target,
         notification=basis.notification,
+        more_subscriptions=basis.more_subscriptions,
         priority=run.priority,
         session_id=run.session_id,
         session_context=run.session_context,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from shared.model.base import Document, Instant, Value
 from shared.model.failure import Failure
-from shared.model.pipeline import Node, Notification, NotifyMode, TaskType
+from shared.model.pipeline import Node, Notification, NotifyMode, TaskType, all_subscriptions
 from shared.model.task import MediaObject, NodeResult, OutputTarget, Task
 
 
@@ -189,6 +189,7 @@ class Run(Document):
     input_type: Literal["COS", "AWS-S3"] = "COS"
     target: OutputTarget
     notification: Notification | None = None
+    more_subscriptions: tuple[Notification, ...] = ()
     priority: int = 0
     session_id: str = ""
     session_context: str = ""
@@ -219,6 +220,15 @@ class Run(Document):
         return self.history[-1].sequence if self.history else 0
 
     @property
+    def subscriptions(self) -> tuple[Notification, ...]:
+        """All who are told: the contract's own first."""
+        return all_subscriptions(self.notification, self.more_subscriptions)
+
+    def subscription(self, name: str | None) -> Notification | None:
+        """The one of this name; None is the contract's own."""
+        return next((one for one in self.subscriptions if one.subscription == name), None)
+
+    @property
     def paused_sequence(self) -> int:
         """The number of the event by which the run was last paused or resumed; 0 if it never was."""
         turns = (RunEventType.RUN_PAUSED, RunEventType.RUN_RESUMED)
@@ -226,17 +236,32 @@ class Run(Document):
 
 
 def notifiable(run: Run, event: RunEvent) -> bool:
-    """Whether this event makes a delivery for this run's notification (contract MPS_EVENTS §6): the end of the run, and
-    in Change mode also its start and the end of each node. The input node counts: its end tells the metadata."""
-    if run.notification is None:
-        return False
-    if event.type is RunEventType.RUN_FINISHED:
-        return True
-    return run.notification.mode is NotifyMode.CHANGE and event.type in (
+    """Whether this event makes a delivery for anybody."""
+    return any(wants(subscription, run, event) for subscription in run.subscriptions)
+
+
+def wants(subscription: Notification, run: Run, event: RunEvent) -> bool:
+    """Whether this event makes a delivery for this subscription: one of the events that it names, or else (contract
+    MPS_EVENTS §6) the end of the run, and in Change mode also its start and the end of each node. The input node
+    counts: its end tells the metadata. Of nodes only those of the kinds that it names, if it names any."""
+    if subscription.events is not None:
+        told = event.type.value in subscription.events
+    else:
+        told = event.type in _TOLD[subscription.mode]
+    if not told or event.node is None or subscription.kinds is None:
+        return told
+    return run.nodes[event.node].kind in subscription.kinds
+
+
+_TOLD = {
+    NotifyMode.FINISH: (RunEventType.RUN_FINISHED,),
+    NotifyMode.CHANGE: (
         RunEventType.RUN_STARTED,
         RunEventType.NODE_SUCCEEDED,
         RunEventType.NODE_FAILED,
-    )
+        RunEventType.RUN_FINISHED,
+    ),
+}
 
 
 def new_run(

@@ -106,6 +106,7 @@ def run_for(pipeline: Pipeline, run: str, info: ObjectInfo, now: datetime) -> Ru
         target=target_of(pipeline.output, source, input_type),
         now=now,
         notification=pipeline.notification,
+        more_subscriptions=pipeline.more_subscriptions,
         input_type=input_type,
         priority=pipeline.priority,
     )

@@ -65,6 +65,14 @@ class TaskNotifyConfig(MpsModel):
     notify_key: str | None = None
 
 
+class Subscription(TaskNotifyConfig):
+    """One more who is told, with a filter [OURS] (docs/reference/notifications.md)."""
+
+    name: str | None = None
+    events: list[str] | None = None
+    node_kinds: list[str] | None = None
+
+
 class Activity(MpsModel):
     """One node on the wire. `PredriveIndex` is taken and ignored: the server makes it. `Extension` is ours."""
 
@@ -84,6 +92,7 @@ class CreateScheduleRequest(MpsModel):
     output_storage: TaskOutputStorage | None = None
     output_dir: str | None = None
     task_notify_config: TaskNotifyConfig | None = None
+    subscriptions: list[Subscription] | None = None
     resource_id: str | None = None
 
 
@@ -97,6 +106,7 @@ class ModifyScheduleRequest(MpsModel):
     output_storage: TaskOutputStorage | None = None
     output_dir: str | None = None
     task_notify_config: TaskNotifyConfig | None = None
+    subscriptions: list[Subscription] | None = None
     resource_id: str | None = None
 
 
@@ -128,6 +138,7 @@ class ProcessMediaRequest(MpsModel):
     media_process_task: MediaProcessTaskInput | None = None
     ai_quality_control_task: AiQualityControlTaskInput | None = None
     task_notify_config: TaskNotifyConfig | None = None
+    subscriptions: list[Subscription] | None = None
     tasks_priority: int | None = None
     session_id: str | None = None
     session_context: str | None = None

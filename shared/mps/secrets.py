@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_SECRET = {("SimpleAesDrm", "Key"), ("S3OutputStorage", "S3SecretKey"), ("S3InputInfo", "S3SecretKey")}
+_SECRET = {
+    ("SimpleAesDrm", "Key"),
+    ("S3OutputStorage", "S3SecretKey"),
+    ("S3InputInfo", "S3SecretKey"),
+    ("AwsSQS", "S3SecretKey"),
+}
 """Structure and member."""
 HIDDEN = "******"
 

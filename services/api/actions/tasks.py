@@ -74,6 +74,7 @@ async def process_media(request: ProcessMediaRequest, context: Context) -> dict[
         input_type=place.type,
         # The request's own goes before the schedule's.
         notification=wish.notification or work.notification,
+        more_subscriptions=wish.more_subscriptions or work.more_subscriptions,
         priority=wish.priority,
         session_id=wish.session_id,
         session_context=wish.session_context,

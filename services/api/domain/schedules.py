@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from services.api.domain.activities import read_activities, render_activities
 from services.api.domain.errors import ApiError, invalid
 from services.api.domain.fields import BUILT_IN_FORMATS, check_name, moment_text, normalise_dir, normalise_formats
-from services.api.domain.notification import read_notification
+from services.api.domain.notification import read_notification, read_subscriptions, render_told
 from services.api.domain.outputs import check_outputs
 from services.api.domain.parsing import parse
 from services.api.domain.storage import BucketUse, read_output, read_trigger_place
@@ -65,6 +65,7 @@ def read_schedule(
         nodes=graph.nodes,
         output=output,
         notification=read_notification(request.task_notify_config),
+        more_subscriptions=read_subscriptions(request.subscriptions),
         created_at=now,
         updated_at=now,
         as_given={member: given[member] for member in _ECHOED if given.get(member)},
@@ -103,7 +104,7 @@ def read_changes(
     return Draft(changed.with_changes(definition=pipeline.definition + 1, updated_at=now), draft.buckets)
 
 
-_SAVED = ("name", "trigger", "nodes", "output", "notification", "as_given")
+_SAVED = ("name", "trigger", "nodes", "output", "notification", "more_subscriptions", "as_given")
 """What of a pipeline a save writes; the rest is its identity and its state."""
 
 
@@ -117,6 +118,8 @@ def _as_request(pipeline: Pipeline) -> dict[str, Any]:
     }
     if pipeline.notification is not None:
         found["TaskNotifyConfig"] = pipeline.notification.as_given
+    if pipeline.more_subscriptions:
+        found["Subscriptions"] = [one.as_given for one in pipeline.more_subscriptions]
     return found
 
 
@@ -198,7 +201,7 @@ def render_schedule(pipeline: Pipeline) -> dict[str, Any]:
         "Activities": render_activities(pipeline.nodes),
         "OutputStorage": pipeline.as_given.get("OutputStorage"),
         "OutputDir": pipeline.as_given.get("OutputDir"),
-        "TaskNotifyConfig": pipeline.notification.as_given if pipeline.notification else None,
+        **render_told(pipeline),
         "CreateTime": moment_text(pipeline.created_at),
         "UpdateTime": moment_text(pipeline.updated_at),
         "ResourceId": pipeline.as_given.get("ResourceId") or pipeline.tenant,

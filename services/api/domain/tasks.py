@@ -14,7 +14,7 @@ import orjson
 
 from services.api.domain.errors import ApiError, invalid, missing
 from services.api.domain.fields import moment_text, normalise_dir, read_moment
-from services.api.domain.notification import read_notification
+from services.api.domain.notification import read_notification, read_subscriptions, render_told
 from services.api.domain.schedules import read_limit
 from services.api.domain.storage import S3, BucketUse, InputPlace, read_output
 from shared.model.base import instant_text
@@ -78,6 +78,7 @@ class Wish:
     output: OutputPlace
     buckets: tuple[BucketUse, ...]
     notification: Notification | None
+    more_subscriptions: tuple[Notification, ...]
     priority: int
     session_id: str
     session_context: str
@@ -103,6 +104,7 @@ def read_wish(request: ProcessMediaRequest, *, tenant: str, region: str) -> Wish
         output=output,
         buckets=tuple(buckets),
         notification=read_notification(request.task_notify_config),
+        more_subscriptions=read_subscriptions(request.subscriptions),
         priority=priority,
         session_id=session_id,
         session_context=context,
@@ -154,7 +156,7 @@ def render_detail(run: Run, task: Mapping[str, Any]) -> dict[str, Any]:
         "CreateTime": moment_text(run.created_at),
         "BeginProcessTime": moment_text(run.started_at),
         "FinishTime": moment_text(run.finished_at),
-        "TaskNotifyConfig": run.notification.as_given if run.notification else None,
+        **render_told(run),
         "TasksPriority": run.priority,
         "SessionId": run.session_id,
         "SessionContext": run.session_context,

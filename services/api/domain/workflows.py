@@ -7,7 +7,7 @@ from typing import Any
 
 from services.api.domain.errors import invalid
 from services.api.domain.fields import check_name, moment_text, normalise_dir
-from services.api.domain.notification import read_notification
+from services.api.domain.notification import read_notification, render_told
 from services.api.domain.outputs import check_outputs
 from services.api.domain.schedules import Draft, Listing, check_size, read_page, read_trigger
 from services.api.domain.side_by_side import read_tasks, render_tasks
@@ -92,7 +92,7 @@ def render_workflow(pipeline: Pipeline) -> dict[str, Any]:
         "AiContentReviewTask": None,
         "AiAnalysisTask": None,
         "AiRecognitionTask": None,
-        "TaskNotifyConfig": pipeline.notification.as_given if pipeline.notification else None,
+        **render_told(pipeline),
         "TaskPriority": pipeline.priority,
         "CreateTime": moment_text(pipeline.created_at),
         "UpdateTime": moment_text(pipeline.updated_at),

@@ -6,15 +6,17 @@ from datetime import datetime
 
 from shared.ids import delivery_id
 from shared.model.delivery import Delivery
-from shared.model.run import Run, notifiable
+from shared.model.pipeline import Notification
+from shared.model.run import Run, wants
 
 
-def sequences(run: Run, *, before: int | None = None) -> list[int]:
-    """The sequence numbers of the events that make a delivery, ascending; only those below `before` if given."""
+def sequences(run: Run, subscription: Notification, *, before: int | None = None) -> list[int]:
+    """The sequence numbers of the events that make a delivery for this subscription, ascending; only those below
+    `before` if given."""
     return [
         event.sequence
         for event in run.history
-        if notifiable(run, event) and (before is None or event.sequence < before)
+        if (before is None or event.sequence < before) and wants(subscription, run, event)
     ]
 
 
@@ -23,20 +25,19 @@ def deliveries(run: Run, now: datetime, *, only: frozenset[int] | None = None) -
 
     Deterministic ids: making them again and again makes each of them once.
     """
-    notification = run.notification
-    if notification is None:
-        return []
     return [
         Delivery(
-            id=delivery_id(run.id, sequence, notification.name),
+            id=delivery_id(run.id, sequence, subscription.name),
             tenant=run.tenant,
             run_id=run.id,
             sequence=sequence,
-            sink=notification.sink,
-            target=notification.target,
+            subscription=subscription.subscription,
+            sink=subscription.sink,
+            target=subscription.target,
             due_at=now,
             created_at=now,
         )
-        for sequence in sequences(run)
+        for subscription in run.subscriptions
+        for sequence in sequences(run, subscription)
         if only is None or sequence in only
     ]

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from shared.model.pipeline import Notification
 
 RESPONSE_KEPT_BYTES = 2048
 """How much of an answer is kept in an attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueAccess:
+    """What a subscription says of its queue beside the name."""
+
+    region: str = ""
+    topic: bool = False
+    access_id: str | None = field(default=None, repr=False)
+    access_key: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, subscription: Notification) -> QueueAccess:
+        """As the subscription has it."""
+        return cls(subscription.region, subscription.topic, subscription.access_id, subscription.access_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +37,8 @@ class Notice:
     key: str | None
     at: datetime
     traceparent: str | None = None
+    tenant: str = ""
+    queue: QueueAccess = QueueAccess()
 
 
 @dataclass(frozen=True, slots=True)

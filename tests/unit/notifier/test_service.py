@@ -507,3 +507,39 @@ async def test_queue_sink_waits_for_the_bus() -> None:
         bus.down = False
         bench.clock.advance(timedelta(seconds=15))
         await until(lambda: bench.all_delivered(1), "delivered")
+
+
+async def test_subscriptions_of_one_run_do_not_wait_for_each_other() -> None:
+    """One sink fails for good while the other gets all of its events, in order; each has its own filter."""
+    bench = Bench(PerTarget({"http://dead.local/": FAILED}))
+    dead = notification("http://dead.local/").model_copy(update={"subscription": "dead"})
+    told = notification(mode=NotifyMode.FINISH)
+    run = whole_story(requested(told, more_subscriptions=(dead,))).run
+    await bench.records.runs.insert(run)
+    async with bench.running():
+        await bench.service.notifications.make([(run, None)], by="event")
+        await until(lambda: "http://cb.local/mps" in bench.sink.told, "the healthy one is told")
+        await until(lambda: "http://dead.local/" in bench.sink.told, "the dead one is tried")
+        await until(lambda: delivered(bench, f"{RUN_ID}:6:URL"), "the healthy one's delivery is recorded")
+    found = {one.id: one for one in await bench.deliveries()}
+    assert len(found) == 7
+    assert found[f"{RUN_ID}:6:URL"].state is DeliveryState.DELIVERED
+    assert [found[f"{RUN_ID}:{n}:dead"].state for n in range(1, 7)] == [DeliveryState.PENDING] * 6
+    assert bench.sink.told["http://dead.local/"] == [f"{RUN_ID}:1:dead"]
+
+
+async def delivered(bench: Bench, delivery: str) -> bool:
+    return any(one.id == delivery and one.state is DeliveryState.DELIVERED for one in await bench.deliveries())
+
+
+class PerTarget(ScriptedSink):
+    """Answers by target; fine if nothing else is said."""
+
+    def __init__(self, reports: dict[str, Report]) -> None:
+        super().__init__()
+        self.by_target = reports
+        self.told: dict[str, list[str]] = {}
+
+    async def send(self, notice: Any) -> Report:
+        self.told.setdefault(notice.target, []).append(notice.id)
+        return self.by_target.get(notice.target, FINE)
