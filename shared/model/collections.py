@@ -52,6 +52,8 @@ ATTEMPT_LOGS = CollectionSpec("attempt_logs")
 CREDENTIALS = CollectionSpec("credentials")
 GATES = CollectionSpec("gates")
 TEMPLATES = CollectionSpec("templates", indexes=(("tenant", "kind", "definition"),))
+ANSWERS = CollectionSpec("answers", indexes=(("expires_at",),))
+"""What callers who gave an Idempotency-Key were told."""
 
 ALL = (
     PIPELINES,
@@ -65,4 +67,5 @@ ALL = (
     CREDENTIALS,
     GATES,
     TEMPLATES,
+    ANSWERS,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from shared.model import collections
+from shared.model.answer import KeptAnswer
 from shared.model.attempt_log import AttemptLog
 from shared.model.credential import Credential
 from shared.model.delivery import Delivery
@@ -33,6 +34,7 @@ class Records:
         self.attempt_logs = Repository(store, collections.ATTEMPT_LOGS, AttemptLog)
         self.credentials = Repository(store, collections.CREDENTIALS, Credential)
         self.templates = Repository(store, collections.TEMPLATES, Template)
+        self.answers = Repository(store, collections.ANSWERS, KeptAnswer)
         self.gates = Repository(store, collections.GATES, Gate)
 
     async def now(self) -> datetime:

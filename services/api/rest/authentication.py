@@ -31,6 +31,11 @@ async def _caller(request: Request, given: Annotated[HTTPBasicCredentials | None
     return Context(credential.tenant, request.state.request_id, deps)
 
 
+async def authenticate(request: Request) -> Context:
+    """The caller, outside of FastAPI's dependencies. Raises Problem 401."""
+    return await _caller(request, await _basic(request))
+
+
 def _unauthorized(detail: str) -> Problem:
     return Problem(401, "unauthorized", detail, headers={"www-authenticate": 'Basic realm="reelway", charset="UTF-8"'})
 

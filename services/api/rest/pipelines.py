@@ -13,9 +13,10 @@ from services.api.domain.problems import conflict, invalid
 from services.api.lookup import own_pipeline
 from services.api.processing import process_page
 from services.api.rest.authentication import Caller
+from services.api.rest.idempotency import RepeatableRoute
 from services.api.rest.parameters import PipelineId
 
-router = APIRouter(prefix="/pipelines", tags=["pipelines"])
+router = APIRouter(prefix="/pipelines", tags=["pipelines"], route_class=RepeatableRoute)
 
 
 class Process(BaseModel):

@@ -13,13 +13,14 @@ from services.api.domain.tasks import TaskListing
 from services.api.lookup import own_pipeline, own_run
 from services.api.rerunning import Outcome, Rerun, Wish, rerun_page, rerun_run
 from services.api.rest.authentication import Caller
+from services.api.rest.idempotency import RepeatableRoute
 from services.api.rest.parameters import RunId, created_range, read_mark
 from services.api.rest.views import RunDetail, detail
 from shared.model.base import Instant
 from shared.model.rerun import RerunScope
 from shared.model.run import Reused, RunState
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = APIRouter(prefix="/runs", tags=["runs"], route_class=RepeatableRoute)
 
 Definition = Literal["same", "latest"]
 

@@ -12,12 +12,13 @@ from services.api.domain.tasks import Mark, TaskListing
 from services.api.lookup import own_run
 from services.api.newest import beginning_with, newest_first
 from services.api.rest.authentication import Caller
+from services.api.rest.idempotency import RepeatableRoute
 from services.api.rest.parameters import NodeIndex, RunId, Wait, created_range, read_mark
 from services.api.rest.views import RunDetail, RunSummary, detail, summary
 from shared.model.base import Instant
 from shared.model.run import CommandKind, RunState
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = APIRouter(prefix="/runs", tags=["runs"], route_class=RepeatableRoute)
 
 
 class RunPage(BaseModel):
