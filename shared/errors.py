@@ -24,6 +24,8 @@ ReelwayError
 ├── shared.mps.presets.catalogue.TemplateMisfit              parameters that do not fit the template they name
 ├── services.api.domain.errors.ApiError                      what a caller of the API did wrong
 ├── services.api.domain.problems.Problem                     what a caller of the REST interface did wrong
+├── services.api.domain.access.RoleTooLow                    the caller's role is not enough
+├── services.api.domain.access.WritesUndeclared              a call that only reads wanted to write
 ├── services.local.errors.LocalError                         what can stop the launcher; its tree is there
 ├── services.notifier.sinks.checked_network.AddressRefused   a callback may not go to this address
 ├── services.workers.media.dash.NotIndexed                   a file has no index of its segments

@@ -12,6 +12,7 @@ from services.api.streams import Streams
 from shared.clock import Clock
 from shared.health import Health
 from shared.messages.topics import Topics
+from shared.model.audit import ITSELF, Actor
 from shared.ports.buckets import BucketAccess
 from shared.ports.objects import ObjectStore
 from shared.ports.publisher import Publisher
@@ -44,8 +45,9 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One authenticated call: who asks, with what to answer."""
+    """One authenticated call: who asks, with what to answer. `entered` makes it: it sees to roles and the audit log."""
 
     tenant: str
     request_id: str
     deps: Dependencies
+    actor: Actor = ITSELF

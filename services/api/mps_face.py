@@ -11,13 +11,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from services.api.actions.registry import find_action
-from services.api.dependencies import Context, Dependencies
+from services.api.dependencies import Dependencies
+from services.api.domain.access import RoleTooLow
 from services.api.domain.errors import ApiError, auth_failure
 from services.api.domain.language import localised
 from services.api.domain.signature import SignedRequest, check_tc3, check_v1, read_tc3
 from services.api.domain.wire import Call, common_and_own, failure, read_form, read_json, success, unflatten
+from services.api.entering import entered
 from services.api.metrics import CALL_SECONDS, CALLS, OK, UNKNOWN_ACTION
 from shared.errors import ReelwayError
+from shared.model.audit import Actor
 from shared.model.credential import Credential
 from shared.ports.objects import ObjectError
 from shared.ports.state import StateError
@@ -52,6 +55,7 @@ class MpsFace:
         language = request.headers.get("x-tc-language", "")
         # Exactly this content type: with a charset the Python SDK takes a failure for a success.
         headers = {"content-type": "application/json"}
+        address = request.client.host if request.client else ""
         signed: SignedRequest | None = None
         self._calls += 1
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -59,7 +63,7 @@ class MpsFace:
                 signed = await self._read(request)
                 language = language or _v1_params(signed).get("Language", "")
                 async with asyncio.timeout(ACTION_TIMEOUT_S):
-                    body = success(await self._answer(signed, request_id), request_id)
+                    body = success(await self._answer(signed, request_id, address), request_id)
             except ClientDisconnect:
                 body = b""
             except Exception as error:  # noqa: BLE001 - the boundary: every failure has the contract's shape
@@ -82,20 +86,28 @@ class MpsFace:
         except TimeoutError:
             raise ApiError("InvalidRequest", f"the body did not arrive within {self._body_timeout_s:g} s") from None
 
-    async def _answer(self, signed: SignedRequest, request_id: str) -> dict[str, Any]:
+    async def _answer(self, signed: SignedRequest, request_id: str, address: str) -> dict[str, Any]:
         known = UNKNOWN_ACTION
         code = "InternalError"
         try:
             call, credential = await self._authenticate(signed)
             action = find_action(call.action, call.version)
             known = call.action
-            context = Context(credential.tenant, request_id, self._deps)
+            actor = Actor(
+                secret_id=credential.id, role=credential.role, face="mps", address=address, request_id=request_id
+            )
             with (
-                structlog.contextvars.bound_contextvars(action=known, tenant=context.tenant),
+                structlog.contextvars.bound_contextvars(action=known, tenant=credential.tenant, actor=actor.secret_id),
                 CALL_SECONDS.labels(known).time(),
             ):
-                answer = await action(call.params, context)
+                async with entered(
+                    self._deps, credential.tenant, actor, action.access, known, _target(call.params)
+                ) as context:
+                    answer = await action(call.params, context)
             code = OK
+        except RoleTooLow as error:
+            code = "UnauthorizedOperation"
+            raise ApiError(code, str(error)) from None
         except ApiError as error:
             code = error.wire_code
             raise
@@ -132,6 +144,14 @@ class MpsFace:
         if credential is None:
             raise auth_failure("SecretIdNotFound", "there is no such SecretId")
         return credential
+
+
+_TARGETS = ("ScheduleId", "TaskId", "Definition", "WorkflowId", "PersonId", "Keywords", "ScheduleName", "Name")
+
+
+def _target(params: Mapping[str, Any]) -> str:
+    """What a call is about, for the audit log, as the caller named it."""
+    return next((f"{name} {params[name]}" for name in _TARGETS if params.get(name)), "")
 
 
 async def _read_body(request: Request) -> SignedRequest:

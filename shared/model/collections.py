@@ -49,7 +49,10 @@ UPLOAD_SEARCH: Search = ("bucket", "seen_at", "_id", "key", "outcome")
 UPLOADS = CollectionSpec("uploads", indexes=(("observed",), ("bucket", "key")), searches=(UPLOAD_SEARCH,))
 DELIVERIES = CollectionSpec("deliveries", indexes=(("state", "due_at"), ("run_id", "sequence")))
 ATTEMPT_LOGS = CollectionSpec("attempt_logs")
-CREDENTIALS = CollectionSpec("credentials")
+CREDENTIALS = CollectionSpec("credentials", indexes=(("tenant", "created_at"),))
+AUDIT_SEARCH: Search = ("tenant", "at", "_id", "action", "kind", "actor.secret_id", "objects", "outcome")
+"""What was changed in a tenant, newest first."""
+AUDIT = CollectionSpec("audit", searches=(AUDIT_SEARCH,))
 GATES = CollectionSpec("gates")
 TEMPLATES = CollectionSpec("templates", indexes=(("tenant", "kind", "definition"),))
 ANSWERS = CollectionSpec("answers", indexes=(("expires_at",),))
@@ -65,6 +68,7 @@ ALL = (
     DELIVERIES,
     ATTEMPT_LOGS,
     CREDENTIALS,
+    AUDIT,
     GATES,
     TEMPLATES,
     ANSWERS,

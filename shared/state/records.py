@@ -7,6 +7,7 @@ from datetime import datetime
 from shared.model import collections
 from shared.model.answer import KeptAnswer
 from shared.model.attempt_log import AttemptLog
+from shared.model.audit import AuditRecord
 from shared.model.credential import Credential
 from shared.model.delivery import Delivery
 from shared.model.gate import Gate
@@ -33,6 +34,7 @@ class Records:
         self.deliveries = Repository(store, collections.DELIVERIES, Delivery)
         self.attempt_logs = Repository(store, collections.ATTEMPT_LOGS, AttemptLog)
         self.credentials = Repository(store, collections.CREDENTIALS, Credential)
+        self.audit = Repository(store, collections.AUDIT, AuditRecord)
         self.templates = Repository(store, collections.TEMPLATES, Template)
         self.answers = Repository(store, collections.ANSWERS, KeptAnswer)
         self.gates = Repository(store, collections.GATES, Gate)

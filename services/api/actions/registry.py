@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from services.api.actions import metadata, notifications, schedules, tasks, workflows
 from services.api.actions.templates import template_actions
 from services.api.dependencies import Context
+from services.api.domain.access import READS, Access, changing
 from services.api.domain.errors import ApiError, missing
 from services.api.domain.parsing import parse
+from shared.model.credential import Role
 from shared.mps.base import MpsModel
 from shared.mps.schedule import (
     CreateScheduleRequest,
@@ -35,38 +37,54 @@ R = TypeVar("R", bound=MpsModel)
 
 @dataclass(frozen=True, slots=True)
 class Action(Generic[R]):
-    """One action of the contract."""
+    """One action of the contract: what it takes, who answers, which role it needs and what it changes."""
 
     request: type[R]
     handler: Callable[[R, Context], Awaitable[dict[str, Any]]]
+    access: Access
 
     async def __call__(self, params: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Reads the parameters and answers. Raises ApiError."""
         return await self.handler(parse(self.request, params), context)
 
 
-Handler = Callable[[Mapping[str, Any], Context], Awaitable[dict[str, Any]]]
-"""Reads the parameters and answers. Raises ApiError."""
+class Handler(Protocol):
+    """An action: reads the parameters and answers. Raises ApiError."""
+
+    @property
+    def access(self) -> Access:
+        """Who may, and what it changes."""
+        ...
+
+    async def __call__(self, params: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Answers."""
+        ...
+
+
+_SCHEDULE = changing("pipeline")
+_RUN = changing("run")
+_PROBE = changing("run", by=Role.VIEWER)
+"""Looks at an object, and a worker does it: a run that nobody sees but the audit log."""
 
 ACTIONS: Mapping[str, Handler] = {
-    "CreateSchedule": Action(CreateScheduleRequest, schedules.create_schedule),
-    "ModifySchedule": Action(ModifyScheduleRequest, schedules.modify_schedule),
-    "DescribeSchedules": Action(DescribeSchedulesRequest, schedules.describe_schedules),
-    "EnableSchedule": Action(ScheduleIdRequest, schedules.enable_schedule),
-    "DisableSchedule": Action(ScheduleIdRequest, schedules.disable_schedule),
-    "DeleteSchedule": Action(ScheduleIdRequest, schedules.delete_schedule),
-    "ProcessMedia": Action(ProcessMediaRequest, tasks.process_media),
-    "ManageTask": Action(ManageTaskRequest, tasks.manage_task),
-    "DescribeTaskDetail": Action(DescribeTaskDetailRequest, tasks.describe_task_detail),
-    "DescribeTasks": Action(DescribeTasksRequest, tasks.describe_tasks),
-    "CreateWorkflow": Action(CreateWorkflowRequest, workflows.create_workflow),
-    "ResetWorkflow": Action(ResetWorkflowRequest, workflows.reset_workflow),
-    "DescribeWorkflows": Action(DescribeWorkflowsRequest, workflows.describe_workflows),
-    "EnableWorkflow": Action(WorkflowIdRequest, workflows.enable_workflow),
-    "DisableWorkflow": Action(WorkflowIdRequest, workflows.disable_workflow),
-    "DeleteWorkflow": Action(WorkflowIdRequest, workflows.delete_workflow),
-    "DescribeMediaMetaData": Action(metadata.DescribeMediaMetaDataRequest, metadata.describe_media_metadata),
-    "ParseNotification": Action(notifications.ParseNotificationRequest, notifications.answer_notification),
+    "CreateSchedule": Action(CreateScheduleRequest, schedules.create_schedule, _SCHEDULE),
+    "ModifySchedule": Action(ModifyScheduleRequest, schedules.modify_schedule, _SCHEDULE),
+    "DescribeSchedules": Action(DescribeSchedulesRequest, schedules.describe_schedules, READS),
+    "EnableSchedule": Action(ScheduleIdRequest, schedules.enable_schedule, _SCHEDULE),
+    "DisableSchedule": Action(ScheduleIdRequest, schedules.disable_schedule, _SCHEDULE),
+    "DeleteSchedule": Action(ScheduleIdRequest, schedules.delete_schedule, _SCHEDULE),
+    "ProcessMedia": Action(ProcessMediaRequest, tasks.process_media, _RUN),
+    "ManageTask": Action(ManageTaskRequest, tasks.manage_task, _RUN),
+    "DescribeTaskDetail": Action(DescribeTaskDetailRequest, tasks.describe_task_detail, READS),
+    "DescribeTasks": Action(DescribeTasksRequest, tasks.describe_tasks, READS),
+    "CreateWorkflow": Action(CreateWorkflowRequest, workflows.create_workflow, _SCHEDULE),
+    "ResetWorkflow": Action(ResetWorkflowRequest, workflows.reset_workflow, _SCHEDULE),
+    "DescribeWorkflows": Action(DescribeWorkflowsRequest, workflows.describe_workflows, READS),
+    "EnableWorkflow": Action(WorkflowIdRequest, workflows.enable_workflow, _SCHEDULE),
+    "DisableWorkflow": Action(WorkflowIdRequest, workflows.disable_workflow, _SCHEDULE),
+    "DeleteWorkflow": Action(WorkflowIdRequest, workflows.delete_workflow, _SCHEDULE),
+    "DescribeMediaMetaData": Action(metadata.DescribeMediaMetaDataRequest, metadata.describe_media_metadata, _PROBE),
+    "ParseNotification": Action(notifications.ParseNotificationRequest, notifications.answer_notification, READS),
     **dict(template_actions()),
 }
 

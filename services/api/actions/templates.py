@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
 from services.api.dependencies import Context
+from services.api.domain.access import READS, Access, changing
 from services.api.domain.errors import ApiError, invalid
 from services.api.domain.parsing import parse, refusal
 from services.api.domain.templates import (
@@ -38,6 +39,7 @@ class CreateTemplate:
     """Keeps a template of the tenant's own; answers with its number."""
 
     family: TemplateFamily
+    access: ClassVar[Access] = changing("template")
 
     async def __call__(self, params: Params, context: Context) -> dict[str, Any]:
         """Raises ApiError."""
@@ -53,6 +55,7 @@ class ModifyTemplate:
     """Replaces the given members of a template."""
 
     family: TemplateFamily
+    access: ClassVar[Access] = changing("template")
 
     async def __call__(self, params: Params, context: Context) -> dict[str, Any]:
         """Raises ApiError."""
@@ -69,6 +72,7 @@ class DeleteTemplate:
     """Takes a template away. Nodes that name it fail from now on (contract §14)."""
 
     family: TemplateFamily
+    access: ClassVar[Access] = changing("template")
 
     async def __call__(self, params: Params, context: Context) -> dict[str, Any]:
         """Raises ApiError."""
@@ -85,6 +89,7 @@ class DescribeTemplates:
     """Lists the tenant's templates and the system's."""
 
     family: TemplateFamily
+    access: ClassVar[Access] = READS
 
     async def __call__(self, params: Params, context: Context) -> dict[str, Any]:
         """Raises ApiError."""

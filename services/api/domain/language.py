@@ -34,6 +34,7 @@ _CHINESE = {
     "ResourceNotFound": "资源不存在",
     "ResourceNotFound.CosBucketNameInvalid": "存储桶名称无效",
     "ResourceNotFound.CosBucketNotExist": "存储桶不存在",
+    "UnauthorizedOperation": "未授权操作",
     "UnknownParameter": "未知参数",
 }
 

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.api.domain.access import RoleTooLow
 from services.api.domain.problems import Problem, busy, invalid_fields
 from shared.errors import ReelwayError
 from shared.ports.objects import ObjectError
@@ -68,6 +69,8 @@ def problem_of(error: Exception) -> Problem:
             return invalid_fields([_field_error(item) for item in error.errors()])
         case HTTPException():
             return _of_framework(error)
+        case RoleTooLow():
+            return Problem(403, "forbidden", str(error))
         case StateError():
             log.warning("state store failed", error=str(error))
             return busy("the state store cannot be used now; try again")

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api.dependencies import Context
 from services.api.domain.problems import invalid
 from services.api.own_buckets import checked_key, own_bucket, own_bucket_names, storage_answers
+from services.api.rest.access import changes
 from services.api.rest.authentication import Caller
 from shared.model.base import Instant
 
@@ -123,6 +124,7 @@ class ObjectLink(BaseModel):
 
 
 @router.post("/{bucket}/links")
+@changes("bucket")
 async def make_link(caller: Caller, bucket: BucketName, wish: LinkWish) -> ObjectLink:
     """A link to read or to write an object. What is written through it is an upload like any other."""
     own_bucket(bucket, caller)
@@ -153,6 +155,7 @@ class MultipartBegun(BaseModel):
 
 
 @router.post("/{bucket}/multipart", status_code=201)
+@changes("bucket")
 async def begin_multipart(caller: Caller, bucket: BucketName, wish: MultipartWish) -> MultipartBegun:
     """Begins a multipart upload."""
     own_bucket(bucket, caller)
@@ -188,6 +191,7 @@ class PartLinks(BaseModel):
 
 
 @router.post("/{bucket}/multipart/links")
+@changes("bucket")
 async def make_part_links(caller: Caller, bucket: BucketName, wish: PartLinksWish) -> PartLinks:
     """Links to write parts."""
     own_bucket(bucket, caller)
@@ -257,6 +261,7 @@ class Completed(BaseModel):
 
 
 @router.post("/{bucket}/multipart/complete")
+@changes("bucket")
 async def complete_multipart(caller: Caller, bucket: BucketName, wish: CompleteWish) -> Completed:
     """Makes the object of its parts."""
     own_bucket(bucket, caller)
@@ -270,6 +275,7 @@ async def complete_multipart(caller: Caller, bucket: BucketName, wish: CompleteW
 
 
 @router.post("/{bucket}/multipart/abort", status_code=204)
+@changes("bucket")
 async def abort_multipart(caller: Caller, bucket: BucketName, wish: WhichMultipart) -> None:
     """Forgets an upload and its parts; fine if it is not there."""
     own_bucket(bucket, caller)

@@ -7,8 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.dependencies import Context
 from services.api.lookup import own_pipeline
+from services.api.rest.access import changes
 from services.api.rest.authentication import Caller
 from services.api.rest.parameters import PipelineId
+from shared.model.credential import Role
 from shared.model.gate import Gate, pipeline_gate, tenant_gate
 from shared.model.task import TaskState
 from shared.ports.state import DuplicateKey
@@ -40,6 +42,7 @@ async def show_tenant_limit(caller: Caller) -> Limit:
 
 
 @router.put("/tenant")
+@changes("limit", by=Role.ADMIN)
 async def set_tenant_limit(caller: Caller, wish: LimitWish) -> Limit:
     """Sets it."""
     await _set(tenant_gate(caller.tenant), wish.max_running, caller)
@@ -47,6 +50,7 @@ async def set_tenant_limit(caller: Caller, wish: LimitWish) -> Limit:
 
 
 @router.delete("/tenant", status_code=204)
+@changes("limit", by=Role.ADMIN)
 async def clear_tenant_limit(caller: Caller) -> None:
     """Removes it; fine if there is none."""
     await _clear(tenant_gate(caller.tenant), caller)
@@ -60,6 +64,7 @@ async def show_pipeline_limit(caller: Caller, pipeline_id: PipelineId) -> Limit:
 
 
 @router.put("/pipelines/{pipeline_id}")
+@changes("limit", by=Role.ADMIN)
 async def set_pipeline_limit(caller: Caller, pipeline_id: PipelineId, wish: LimitWish) -> Limit:
     """Sets it."""
     await own_pipeline(pipeline_id, caller)
@@ -68,6 +73,7 @@ async def set_pipeline_limit(caller: Caller, pipeline_id: PipelineId, wish: Limi
 
 
 @router.delete("/pipelines/{pipeline_id}", status_code=204)
+@changes("limit", by=Role.ADMIN)
 async def clear_pipeline_limit(caller: Caller, pipeline_id: PipelineId) -> None:
     """Removes it; fine if there is none."""
     await own_pipeline(pipeline_id, caller)

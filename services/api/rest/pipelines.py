@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api.domain.problems import conflict, invalid
 from services.api.lookup import own_pipeline
 from services.api.processing import process_page
+from services.api.rest.access import changes
 from services.api.rest.authentication import Caller
 from services.api.rest.idempotency import RepeatableRoute
 from services.api.rest.parameters import PipelineId
@@ -48,6 +49,7 @@ class ProcessPage(BaseModel):
 
 
 @router.post("/{pipeline_id}/process")
+@changes("run")
 async def process_prefix(caller: Caller, pipeline_id: PipelineId, wanted: Process) -> ProcessPage:
     """Starts runs for objects that lie under a prefix, page by page. The pipeline need not be enabled. An object gets
     the run that its upload would have started, so calling this again starts nothing twice."""

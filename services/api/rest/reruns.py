@@ -12,6 +12,7 @@ from services.api.domain.problems import conflict
 from services.api.domain.tasks import TaskListing
 from services.api.lookup import own_pipeline, own_run
 from services.api.rerunning import Outcome, Rerun, Wish, rerun_page, rerun_run
+from services.api.rest.access import changes
 from services.api.rest.authentication import Caller
 from services.api.rest.idempotency import RepeatableRoute
 from services.api.rest.parameters import RunId, created_range, read_mark
@@ -60,6 +61,7 @@ class RerunMade(BaseModel):
 
 
 @router.post("/{run_id}/rerun", status_code=201)
+@changes("run")
 async def rerun_one(caller: Caller, run_id: RunId, wish: RerunWish, response: Response) -> RerunMade:
     """Makes a new run of an ended one. A run is rerun once; then its rerun can be rerun."""
     run = await own_run(run_id, caller)
@@ -109,6 +111,7 @@ class RerunPage(BaseModel):
 
 
 @router.post("/rerun-failed")
+@changes("run")
 async def rerun_failed(caller: Caller, wanted: FailedRuns) -> RerunPage:
     """Reruns failed runs, newest first, page by page. Calling it again makes nothing twice."""
     pipeline = await own_pipeline(wanted.pipeline_id, caller)

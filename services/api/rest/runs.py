@@ -11,6 +11,7 @@ from services.api.commanding import command_run
 from services.api.domain.tasks import Mark, TaskListing
 from services.api.lookup import own_run
 from services.api.newest import beginning_with, newest_first
+from services.api.rest.access import changes
 from services.api.rest.authentication import Caller
 from services.api.rest.idempotency import RepeatableRoute
 from services.api.rest.parameters import NodeIndex, RunId, Wait, created_range, read_mark
@@ -80,24 +81,28 @@ async def show_run(caller: Caller, run_id: RunId) -> RunDetail:
 
 
 @router.post("/{run_id}/cancel", status_code=202)
+@changes("run")
 async def cancel_run(caller: Caller, run_id: RunId, wait: Wait = 0) -> RunDetail:
     """End it: nothing more starts, what runs is stopped within seconds and leaves nothing behind."""
     return await detail(await command_run(run_id, CommandKind.CANCEL, caller, wait_s=wait), caller)
 
 
 @router.post("/{run_id}/pause", status_code=202)
+@changes("run")
 async def pause_run(caller: Caller, run_id: RunId, wait: Wait = 0) -> RunDetail:
     """Start nothing new; what a worker is at goes on."""
     return await detail(await command_run(run_id, CommandKind.PAUSE, caller, wait_s=wait), caller)
 
 
 @router.post("/{run_id}/resume", status_code=202)
+@changes("run")
 async def resume_run(caller: Caller, run_id: RunId, wait: Wait = 0) -> RunDetail:
     """Go on after a pause."""
     return await detail(await command_run(run_id, CommandKind.RESUME, caller, wait_s=wait), caller)
 
 
 @router.post("/{run_id}/nodes/{node}/retry", status_code=202)
+@changes("run")
 async def retry_node(caller: Caller, run_id: RunId, node: NodeIndex, wait: Wait = 0) -> RunDetail:
     """Try a failed node again while the run goes on, or one that waits for its next attempt at once."""
     return await detail(await command_run(run_id, CommandKind.RETRY_NODE, caller, node=node, wait_s=wait), caller)
