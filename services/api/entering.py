@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
-import structlog
-
 from services.api.dependencies import Context, Dependencies
 from services.api.domain.access import Access, RoleTooLow
 from services.api.domain.errors import ApiError
@@ -18,7 +16,11 @@ from shared.errors import ReelwayError
 from shared.model.audit import Actor
 from shared.state.records import Records
 
-log = structlog.get_logger(__name__)
+
+def admit(actor: Actor, access: Access) -> None:
+    """Raises RoleTooLow."""
+    if not actor.role.covers(access.role):
+        raise RoleTooLow(actor.role, access)
 
 
 @contextlib.asynccontextmanager
@@ -27,9 +29,7 @@ async def entered(
 ) -> AsyncGenerator[Context, None]:
     """The context of a call, until it is over. Its records are watched: writes of a call that is declared to read are
     refused, those of others are in the audit log. Raises RoleTooLow."""
-    if not actor.role.covers(access.role):
-        log.info("role too low", action=action, role=actor.role.value, needed=access.role.value)
-        raise RoleTooLow(actor.role, access)
+    admit(actor, access)
     if access.changes is None:
         yield _context(deps, tenant, actor, None)
         return

@@ -9,7 +9,7 @@ from services.api.domain.access import WritesUndeclared
 from services.api.journal import Journal
 from shared.ports.state import Doc, Filter, Order, Search, StateStore
 
-UNWATCHED = frozenset({"audit", "pipeline_versions"})
+UNWATCHED = frozenset({"answers", "audit", "pipeline_versions"})
 """Collections that only follow from changes of others."""
 
 

@@ -11,8 +11,9 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
 from services.api.dependencies import Context, Dependencies
+from services.api.domain.access import Access
 from services.api.domain.problems import Problem
-from services.api.entering import entered
+from services.api.entering import admit, entered
 from services.api.rest.access import access_of
 from shared.model.audit import Actor
 
@@ -27,6 +28,23 @@ async def _caller(
     request: Request, given: Annotated[HTTPBasicCredentials | None, Depends(_basic)]
 ) -> AsyncIterator[Context]:
     """The tenant of the credential, with what the role allows on this route. Raises Problem 401, RoleTooLow."""
+    tenant, actor, access = await _admitted(request, given)
+    deps: Dependencies = request.app.state.deps
+    name = request.scope["endpoint"].__name__
+    with structlog.contextvars.bound_contextvars(tenant=tenant, actor=actor.secret_id):
+        async with entered(deps, tenant, actor, access, name, request.url.path) as context:
+            yield context
+
+
+async def authenticate(request: Request) -> Context:
+    """The caller, outside of FastAPI's dependencies and of the audit log. Raises Problem 401, RoleTooLow."""
+    tenant, actor, access = await _admitted(request, await _basic(request))
+    admit(actor, access)
+    return Context(tenant, actor.request_id, request.app.state.deps, actor)
+
+
+async def _admitted(request: Request, given: HTTPBasicCredentials | None) -> tuple[str, Actor, Access]:
+    """Tenant, who it is, and what the route needs. Raises Problem 401."""
     deps: Dependencies = request.app.state.deps
     if given is None:
         raise _unauthorized("SecretId and SecretKey are needed, as HTTP Basic authentication")
@@ -35,8 +53,7 @@ async def _caller(
     same = hmac.compare_digest(given.password.encode(), wanted.encode())
     if credential is None or not same:
         raise _unauthorized("the SecretId is not known or the SecretKey is not the one that goes with it")
-    handler = request.scope["endpoint"]
-    access = access_of(handler, request.method)
+    access = access_of(request.scope["endpoint"], request.method)
     if access is None:
         raise Problem(403, "forbidden", "nobody has said yet who may do this")
     actor = Actor(
@@ -46,14 +63,7 @@ async def _caller(
         address=request.client.host if request.client else "",
         request_id=request.state.request_id,
     )
-    with structlog.contextvars.bound_contextvars(tenant=credential.tenant, actor=actor.secret_id):
-        async with entered(deps, credential.tenant, actor, access, handler.__name__, request.url.path) as context:
-            yield context
-
-
-async def authenticate(request: Request) -> Context:
-    """The caller, outside of FastAPI's dependencies. Raises Problem 401."""
-    return await _caller(request, await _basic(request))
+    return credential.tenant, actor, access
 
 
 def _unauthorized(detail: str) -> Problem:
