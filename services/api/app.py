@@ -43,6 +43,7 @@ async def build(runtime: Runtime) -> None:
         credentials=credentials,
         health=runtime.health,
         peers=peers,
+        operators=settings.operators,
         new_id=lambda: str(uuid.uuid4()),
     )
     runtime.bus.declare_topics(runtime.bus.topics.runs)

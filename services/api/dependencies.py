@@ -37,6 +37,8 @@ class Dependencies:
     peers: Peers
     new_id: Callable[[], str]
     """Makes random ids: request ids, run causes."""
+    operators: frozenset[str] = frozenset()
+    """Tenants who run the installation: they see and drain the workers that all share."""
     streams: Streams = field(default_factory=Streams)
     """Those who follow what happens."""
     head_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HEADS_AT_ONCE))

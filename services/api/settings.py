@@ -27,8 +27,21 @@ class ApiSettings(ServiceSettings):
     """Where people's programs reach the object storage, for the links that the API gives away; none if that is
     `s3_endpoint`."""
 
+    operator_app_ids: Annotated[tuple[str, ...], NoDecode] = ()
+    """Tenants who may see and drain workers, separated by commas; none: the tenant of the bootstrap credential."""
+
     health_peers: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     """Other services, `name=url,...`; each is asked at `url/healthz`."""
+
+    @field_validator("operator_app_ids", mode="before")
+    @classmethod
+    def _read_operators(cls, value: object) -> object:
+        return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+    @property
+    def operators(self) -> frozenset[str]:
+        """Those who run the installation."""
+        return frozenset(self.operator_app_ids or (self.bootstrap_app_id,))
 
     @field_validator("health_peers", mode="before")
     @classmethod

@@ -10,6 +10,7 @@ from functools import partial
 
 from services.workers.execution import Execution
 from services.workers.nodes.registry import node_kinds
+from services.workers.presence import Presence
 from services.workers.scratch import Scratch
 from services.workers.settings import WorkerSettings
 from services.workers.source_cache import SourceCache
@@ -61,6 +62,10 @@ async def build(runtime: Runtime) -> None:
         runtime.background.append(worker.fill(lane))
     runtime.background.append(worker.heartbeat())
     runtime.on_stop.append(partial(leave, worker, scratch))
+    if settings.presence_s:
+        presence = Presence(runtime.records, worker, holder, settings.presence_s)
+        runtime.background.append(presence.tell())
+        runtime.on_stop.append(presence.leave)
 
 
 def look(worker: Worker, lane: Lane, _: Sequence[str]) -> None:

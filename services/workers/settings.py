@@ -39,6 +39,8 @@ class WorkerSettings(ServiceSettings):
     """How often progress is stored if it has changed."""
     poll_s: float = Field(default=1, gt=0)
     """How often an idle lane looks into the queue though no doorbell rang."""
+    presence_s: float = Field(default=5, ge=0, le=60)
+    """How often the worker tells the store that it is there and what it does, for people to see; 0: never."""
     grace_s: float = Field(default=20, ge=0)
     """How long running tasks may go on after SIGTERM before they are given back; at most 5 s less than
     `stop_timeout_s`."""

@@ -12,6 +12,7 @@ from datetime import timedelta
 import structlog
 
 from services.workers.execution import Execution
+from services.workers.minutes import MinuteCounts
 from services.workers.settings import WorkerSettings
 from shared.concurrency import run_to_end
 from shared.errors import ReelwayError
@@ -19,7 +20,7 @@ from shared.faults import fault_point
 from shared.messages.messages import TaskEnded, TaskReady
 from shared.messages.topics import Topics
 from shared.metrics import LEASES_LOST, SLOTS_BUSY, TASK_SECONDS, TASKS
-from shared.model.task import Lane, Task
+from shared.model.task import Lane, Task, TaskState
 from shared.ports.publisher import Outgoing, Publisher
 from shared.state.task_queue import Held, Holder, TaskQueue
 
@@ -107,9 +108,33 @@ class Worker:
         self._lanes = {lane: LaneSlots(lane, count) for lane, count in settings.slots().items()}
         self._running: dict[str, _Running] = {}
         self._draining = False
+        self.on_hold = False
+        """Whether nothing more is claimed, until somebody wants it again."""
+        self.ended = MinuteCounts()
+        """Attempts by lane, and those that failed."""
         self._claims = 0
         self._no_claims = asyncio.Event()
         self._no_claims.set()
+
+    @property
+    def lanes(self) -> list[LaneSlots]:
+        """The slots that there are."""
+        return list(self._lanes.values())
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is about to end."""
+        return self._draining
+
+    @property
+    def _closed(self) -> bool:
+        return self._draining or self.on_hold
+
+    def hold(self, *, on: bool) -> None:
+        """Claims nothing more, or claims again. What runs goes on."""
+        self.on_hold = on
+        for lane in [] if on else list(self._lanes):
+            self.look(lane)
 
     # -- claiming -------------------------------------------------------------------------------------------------
 
@@ -120,7 +145,7 @@ class Worker:
             if message.lane in self._lanes:
                 wanted.setdefault(message.lane, {})[message.task_id] = None
         for name, task_ids in wanted.items():
-            if not self._draining:
+            if not self._closed:
                 await self._claim_all(self._lanes[name], list(task_ids))
 
     async def _claim_all(self, slots: LaneSlots, task_ids: Sequence[str]) -> None:
@@ -168,7 +193,7 @@ class Worker:
                 continue
 
     async def _claim_next(self, slots: LaneSlots) -> None:
-        while not self._draining and (taken := slots.take(slots.free)):
+        while not self._closed and (taken := slots.take(slots.free)):
             claimed: list[Task] = []
             slots.backlog = False
             with self._claim():
@@ -220,6 +245,9 @@ class Worker:
             ended = await self._execution.run(task, lambda percent: self._progress(task, percent))
             if ended is not None:
                 outcome = ended.state.value
+                self.ended.add(task.lane.value)
+                if ended.state is TaskState.FAILED:
+                    self.ended.add(f"{task.lane.value} failed")
                 self._hint(self._topics.task_events, ended.id)
                 await self._announce(ended)
         except asyncio.CancelledError:

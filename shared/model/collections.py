@@ -53,6 +53,7 @@ CREDENTIALS = CollectionSpec("credentials", indexes=(("tenant", "created_at"),))
 AUDIT_SEARCH: Search = ("tenant", "at", "_id", "action", "kind", "actor.secret_id", "objects", "outcome")
 """What was changed in a tenant, newest first."""
 AUDIT = CollectionSpec("audit", searches=(AUDIT_SEARCH,))
+WORKERS = CollectionSpec("workers")
 GATES = CollectionSpec("gates")
 TEMPLATES = CollectionSpec("templates", indexes=(("tenant", "kind", "definition"),))
 ANSWERS = CollectionSpec("answers", indexes=(("expires_at",),))
@@ -69,6 +70,7 @@ ALL = (
     ATTEMPT_LOGS,
     CREDENTIALS,
     AUDIT,
+    WORKERS,
     GATES,
     TEMPLATES,
     ANSWERS,

@@ -98,6 +98,7 @@ class Task(Document):
     `fence` grows with every claim: an older holder's completion is refused. `lost` counts leases that ran out.
     `worker` is the name of the holder, `owner` the one process of that name that holds it.
     `order` sorts a lane's queue: higher priority first, then older first. `queued_at` is when it last became ready.
+    `progressed_at` is when `progress` last changed in this claim.
     `running_s` and `stalled_s` are how long an attempt may take, and how long without progress. `paused` is whether its
     run is; `paused_sequence` is the run's event that said so: what an older event wants changes nothing.
     `templates` are the tenant's own templates that `params` name, as they were when the run was made.
@@ -135,6 +136,7 @@ class Task(Document):
     lease_until: Instant | None = None
     lost: int = 0
     progress: int = Field(default=0, ge=0, le=100)
+    progressed_at: Instant | None = None
     result: NodeResult | None = None
     failure: Failure | None = None
 

@@ -16,6 +16,7 @@ from shared.model.run import Run
 from shared.model.task import Task
 from shared.model.template import Template
 from shared.model.upload import OutputRecord, UploadRecord
+from shared.model.worker import WorkerRecord
 from shared.ports.state import StateStore
 from shared.state.repository import Repository
 
@@ -37,6 +38,7 @@ class Records:
         self.audit = Repository(store, collections.AUDIT, AuditRecord)
         self.templates = Repository(store, collections.TEMPLATES, Template)
         self.answers = Repository(store, collections.ANSWERS, KeptAnswer)
+        self.workers = Repository(store, collections.WORKERS, WorkerRecord)
         self.gates = Repository(store, collections.GATES, Gate)
 
     async def now(self) -> datetime:

@@ -130,7 +130,7 @@ class TaskQueue:
         now = await self._records.now()
         mine = [task for task_id, task in tasks.items() if task_steps.holds(task, holder.owner, held[task_id].fence)]
         renewed = await self._tasks.replace_many(
-            [task.with_changes(lease_until=now + self._lease, progress=held[task.id].progress) for task in mine]
+            [task_steps.renewed(task, now, self._lease, held[task.id].progress) for task in mine]
         )
         kept = {task.id for task, done in zip(mine, renewed, strict=True) if done is not None}
         # A conflict is not a loss: somebody wrote in between, another look decides.

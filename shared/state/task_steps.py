@@ -34,7 +34,14 @@ def claimed(task: Task, holder: Holder, now: datetime, lease: timedelta) -> Task
         claimed_at=now,
         lease_until=now + lease,
         progress=0,
+        progressed_at=None,
     )
+
+
+def renewed(task: Task, now: datetime, lease: timedelta, progress: int) -> Task:
+    """The task with a lease that is as long as at first, and how far it is."""
+    progressed_at = task.progressed_at if progress == task.progress else now
+    return task.with_changes(lease_until=now + lease, progress=progress, progressed_at=progressed_at)
 
 
 def holds(task: Task, owner: str, fence: int) -> bool:
@@ -61,6 +68,7 @@ def requeued(task: Task, now: datetime, *, lost: int) -> Task:
         claimed_at=None,
         lost=lost,
         progress=0,
+        progressed_at=None,
     )
 
 

@@ -15,6 +15,7 @@ from services.api.domain.problems import invalid
 from services.api.own_buckets import checked_key, own_bucket, own_bucket_names, storage_answers
 from services.api.rest.access import changes
 from services.api.rest.authentication import Caller
+from services.api.rest.parameters import Expires
 from shared.model.base import Instant
 
 router = APIRouter(prefix="/buckets", tags=["buckets"])
@@ -104,6 +105,38 @@ def _read_cursor(cursor: str | None) -> str | None:
         return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode() or None
     except (binascii.Error, ValueError):
         raise invalid("cursor", "is not a cursor of an earlier answer") from None
+
+
+class ObjectView(ObjectLine):
+    """An object, and where anybody can read it until `expires_at`."""
+
+    content_type: str
+    url: str
+    expires_at: Instant
+
+
+@router.get("/{bucket}/object")
+async def show_object(
+    caller: Caller,
+    bucket: BucketName,
+    key: Annotated[str, Query(min_length=1, max_length=1024)],
+    expires_s: Expires = 3600,
+) -> ObjectView:
+    """One object, with a link to read it."""
+    own_bucket(bucket, caller)
+    key = checked_key(key)
+    with storage_answers(f"{bucket}/{key}"):
+        info = await caller.deps.objects.head(bucket, key)
+        url = await caller.deps.buckets.link_to_read(bucket, key, expires_s=expires_s)
+    return ObjectView(
+        key=key,
+        size=info.size,
+        etag=info.etag,
+        last_modified=info.last_modified,
+        content_type=info.content_type,
+        url=url,
+        expires_at=_in(expires_s, caller),
+    )
 
 
 class LinkWish(_Wish):

@@ -15,7 +15,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from services.api.rest import buckets, events, limits, pipelines, reruns, run_files, runs, uploads
+from services.api.rest import buckets, events, limits, operations, pipelines, reruns, run_files, runs, uploads
 from services.api.rest.answers import MEDIA_TYPE, ProblemDetails, on_refusal
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
@@ -40,7 +40,7 @@ def new_application() -> FastAPI:
     )
     # Before `/runs/{run_id}/...`: a fixed name goes before a run's id.
     everything = APIRouter(prefix="/api/v1", responses=_REFUSED)
-    for module in (reruns, runs, run_files, pipelines, uploads, buckets, events, limits):
+    for module in (reruns, runs, run_files, pipelines, uploads, buckets, events, operations, limits):
         everything.include_router(module.router)
     app.include_router(everything)
     app.add_exception_handler(RequestValidationError, on_refusal)

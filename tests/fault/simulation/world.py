@@ -63,6 +63,7 @@ SETTINGS: dict[str, ServiceSettings] = {
         grace_s=2,
         stop_timeout_s=10,
         storage_patience_s=30,
+        presence_s=0,
     ),
     "notifier": NotifierSettings(sweep_interval_s=2, send_lease_s=20, callback_timeout_s=5, retry_for_s=3600),
     "trigger": TriggerSettings(reconcile_interval_s=5),

@@ -296,6 +296,7 @@ async def running_stand(
         credentials=book,
         health=health,
         peers=Peers(peers or {}),
+        operators=frozenset({TENANT}),
         new_id=lambda: f"id-{next(numbers)}",
     )
     port = free_port()
