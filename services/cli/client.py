@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from services.cli.connection import Connection
 TIMEOUT = httpx.Timeout(70, connect=5)
 """The API gives up after 60 s."""
 TRIES = 5
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class CallFailed(Exception):
@@ -39,7 +40,7 @@ class Client:
                 auth=(connection.secret_id, connection.secret_key),
                 timeout=TIMEOUT,
                 # A proxy of the environment is no way to this machine itself.
-                trust_env=urlsplit(connection.api).hostname not in _LOOPBACK,
+                trust_env=urlsplit(connection.api).hostname not in LOOPBACK,
                 transport=transport,
             )
         except (httpx.InvalidURL, ValueError) as error:
@@ -71,6 +72,20 @@ class Client:
             reraise=True,
         )
         return retrying(self._call, method, path, params, body)
+
+    @contextlib.contextmanager
+    def stream(self, path: str, last_id: str | None = None) -> Iterator[Iterator[str] | None]:
+        """The lines of a stream of events; None if there is nothing more to come. Raises CallFailed, also while the
+        lines are read."""
+        headers = {} if last_id is None else {"last-event-id": last_id}
+        try:
+            with self._http.stream("GET", path, headers=headers) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise _failure(answer)
+                yield None if answer.status_code == httpx.codes.NO_CONTENT else answer.iter_lines()
+        except httpx.TransportError as error:
+            raise CallFailed(f"{self._api} cannot be reached: {error}", 1, retryable=True) from None
 
     def _call(self, method: str, path: str, params: Mapping[str, Any] | None, body: Mapping[str, Any] | None) -> Any:
         given = {name: value for name, value in (params or {}).items() if value is not None}

@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from services.cli import limits, pipelines, runs
+from services.cli import buckets, limits, operations, pipelines, runs, uploads, workers
 from shared.errors import ReelwayError
 
 app = typer.Typer(
@@ -24,7 +24,13 @@ app = typer.Typer(
 )
 app.add_typer(runs.app, name="runs")
 app.add_typer(pipelines.app, name="pipelines")
+app.add_typer(uploads.app, name="uploads")
+app.add_typer(buckets.app, name="buckets")
+app.add_typer(workers.app, name="workers")
 app.add_typer(limits.app, name="limits")
+app.command("upload")(buckets.upload)
+app.command("queues")(operations.show_queues)
+app.command("stuck")(operations.show_stuck)
 _out = Console()
 _err = Console(stderr=True)
 

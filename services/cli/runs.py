@@ -7,8 +7,10 @@ from urllib.parse import quote
 
 import typer
 
+from services.cli.logs import show_log, show_outputs
 from services.cli.session import Session, connected
 from services.cli.show import out, plain_table, say, show_history, show_run, show_runs, state
+from services.cli.watching import print_events, watch_run
 from shared.model.run import RunState
 
 app = typer.Typer(help="Look at runs; cancel, pause, resume, retry, rerun them.", no_args_is_help=True)
@@ -29,6 +31,9 @@ def list_runs(
     session: Session,
     states: Annotated[list[RunState] | None, typer.Option("--state", help="Only these; may be repeated.")] = None,
     pipeline: Annotated[str | None, typer.Option("--pipeline", help="Only of this pipeline.")] = None,
+    name: Annotated[str | None, typer.Option(help="A piece of the pipeline's name.")] = None,
+    bucket: Annotated[str | None, typer.Option(help="Of the input.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="How the input's key begins.")] = None,
     created_from: From = None,
     created_to: To = None,
     limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
@@ -38,6 +43,9 @@ def list_runs(
     params = {
         "state": [state.value for state in states or ()],
         "pipeline_id": pipeline,
+        "name": name,
+        "bucket": bucket,
+        "key_prefix": key,
         "from": created_from,
         "to": created_to,
         "limit": limit,
@@ -62,6 +70,55 @@ def show(
             show_history(answer)
 
     session.show(session.client.call("GET", _path(run), patient=True), render)
+
+
+@app.command()
+@connected
+def watch(session: Session, run: RunId) -> None:
+    """Follow a run until it ends. Exit code 6 if it does not succeed."""
+    ended = print_events(session.client, run) if session.json else watch_run(session.client, run)
+    if ended != RunState.SUCCEEDED.value:
+        raise typer.Exit(6)
+
+
+@app.command()
+@connected
+def logs(
+    session: Session,
+    run: RunId,
+    node: Annotated[int | None, typer.Argument(min=0, help="The node's index. Default: all.")] = None,
+    attempt: Annotated[int | None, typer.Option(min=1, help="Default: the last.")] = None,
+    tail: Annotated[int, typer.Option(min=0, max=4000, help="Characters of each program's output at most.")] = 4000,
+) -> None:
+    """Show the programs that attempts ran, with their arguments and the end of what they said."""
+    detail = session.client.call("GET", _path(run), patient=True)
+    for one in detail["nodes"]:
+        attempts = [each["attempt"] for each in one["attempts"]]
+        if (node is not None and one["index"] != node) or not attempts:
+            continue
+        wanted = attempts[-1] if attempt is None else attempt
+        path = _path(run, "nodes", str(one["index"]), "attempts", str(wanted), "log")
+        if node is not None or wanted in attempts:
+            answer = session.client.call("GET", path, params={"tail": tail}, patient=True)
+            session.show({"node": one["index"], "attempt": wanted, **answer}, show_log)
+
+
+@app.command()
+@connected
+def outputs(
+    session: Session,
+    run: RunId,
+    node: Annotated[int | None, typer.Option(min=0, help="Only of this node.")] = None,
+    expires: Annotated[int, typer.Option(min=1, max=86_400, help="Seconds that the links are good for.")] = 3600,
+) -> None:
+    """List what a run wrote, with links to read it."""
+    params: dict[str, Any] = {"node": node, "expires_s": expires, "limit": 500}
+    while True:
+        page = session.client.call("GET", _path(run, "outputs"), params=params, patient=True)
+        session.show(page, show_outputs)
+        if page["cursor"] is None:
+            return
+        params["cursor"] = page["cursor"]
 
 
 @app.command()

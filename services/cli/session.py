@@ -1,7 +1,7 @@
 """What every command that speaks to an API has: options of the connection, `--json`, errors and exit codes.
 
 Exit codes: 0 done, 1 the API cannot be reached or failed, 2 wrong options or members, 3 not found, 4 it does not fit
-the state of things, 5 not authorised.
+the state of things, 5 not authorised, 6 a run that was watched did not succeed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -75,6 +75,8 @@ def connected(command: Callable[Concatenate[Session, P], None]) -> Callable[...,
             _end(str(error), 2)
         except CallFailed as error:
             _end(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
 
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     added = [

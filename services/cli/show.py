@@ -28,6 +28,13 @@ _STYLES = {
     "known": "dim",
     "unchosen": "dim",
     "running": "cyan",
+    "unmatched": "yellow",
+    "unwatched": "yellow",
+    "own_output": "dim",
+    "gone": "yellow",
+    "denied": "bold red",
+    "draining": "yellow",
+    "silent": "bold red",
 }
 
 

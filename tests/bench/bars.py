@@ -13,6 +13,7 @@ THROUGHPUT_RATIO = 1.5
 START_MS = 50.0
 SERVICE_MB = 300.0
 BIG_MB = 200.0
+LIST_MS = 1000.0
 STORAGE = ("storage", "volumes")
 SERVICES = ("trigger", "scheduler", "workers", "notifier", "api")
 
@@ -29,7 +30,7 @@ class Verdict:
 
 def verdicts(figures: Mapping[str, Any]) -> list[Verdict]:
     """Those of the sections that were measured."""
-    return [*_graphs(figures), *_start(figures), *_media(figures), *_many(figures), *_big(figures)]
+    return [*_graphs(figures), *_start(figures), *_media(figures), *_many(figures), *_big(figures), *_lists(figures)]
 
 
 def _graphs(figures: Mapping[str, Any]) -> Iterator[Verdict]:
@@ -92,3 +93,15 @@ def _big(figures: Mapping[str, Any]) -> Iterator[Verdict]:
             name, most = max(peaks.items(), key=lambda one: float(one[1]))
             what = f"moving {big['bytes'] / 1e9:.1f} GB: largest process {whose}"
             yield Verdict(what, f"{name} {most:.0f} MB", f"< {BIG_MB:.0f} MB", most < BIG_MB and moved)
+
+
+def _lists(figures: Mapping[str, Any]) -> Iterator[Verdict]:
+    lists = at(figures, "lists")
+    if lists is not None:
+        for adapter in ("sqlite", "mongo"):
+            found = lists[adapter]
+            name, worst = max(((name, one["worst_ms"]) for name, one in found["asked"].items()), key=lambda one: one[1])
+            what = f"{lists['runs']} runs, {found.get('server', 'SQLite')}: slowest list or search ({name})"
+            yield Verdict(what, f"{worst:.0f} ms", f"< {LIST_MS:.0f} ms", worst < LIST_MS)
+            what = f"the same: memory of the API (after its start {found['warm_mb']:.0f} MB)"
+            yield Verdict(what, f"{found['peak_mb']:.0f} MB", f"< {SERVICE_MB:.0f} MB", found["peak_mb"] < SERVICE_MB)

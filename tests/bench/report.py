@@ -27,7 +27,7 @@ class Sheet:
 
 def sheets(figures: Mapping[str, Any]) -> list[Sheet]:
     """The tables of what was measured."""
-    found = [_bars(figures), _latencies(figures), _bursts(figures), _others(figures)]
+    found = [_bars(figures), _latencies(figures), _bursts(figures), _lists(figures), _others(figures)]
     return [sheet for sheet in found if sheet.rows]
 
 
@@ -65,6 +65,16 @@ def _bursts(figures: Mapping[str, Any]) -> Sheet:
         rows.append((name, *cells, f"{ours['lost']} / {peer['lost']}"))
     columns = ("Graph", "Nodes per second", "CPU ms per run, servers", "CPU ms per run, client", "Lost runs")
     return Sheet("Many at once: ours / peer = ratio", columns, rows)
+
+
+def _lists(figures: Mapping[str, Any]) -> Sheet:
+    lists = at(figures, "lists")
+    if lists is None:
+        return Sheet("", (), ())
+    asked = [lists[adapter]["asked"] for adapter in ("sqlite", "mongo")]
+    rows = [(name, *(f"{one[name]['p50_ms']:.0f} / {one[name]['worst_ms']:.0f}" for one in asked)) for name in asked[0]]
+    columns = ("Question", "SQLite", lists["mongo"]["server"])
+    return Sheet(f"Lists and searches over {lists['runs']} runs: milliseconds, p50 / worst", columns, rows)
 
 
 def _others(figures: Mapping[str, Any]) -> Sheet:

@@ -26,6 +26,8 @@ class Scale:
     many: int
     """At once."""
     big_bytes: int
+    runs: int
+    """In the store, for lists and searches."""
 
 
 FULL = Scale(
@@ -38,6 +40,7 @@ FULL = Scale(
     uploads=20,
     many=10_000,
     big_bytes=2_000_000_000,
+    runs=100_000,
 )
 SHORT = Scale(
     rounds=1,
@@ -49,6 +52,7 @@ SHORT = Scale(
     uploads=10,
     many=500,
     big_bytes=200_000_000,
+    runs=5_000,
 )
 SLOTS = 4
 """Tasks at once in the one worker that each system has."""
