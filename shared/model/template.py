@@ -34,6 +34,12 @@ class TemplateKind(StrEnum):
     """A ladder of renditions."""
     QUALITY_CONTROL = "quality_control"
     """What to look for in a file."""
+    CONTENT_REVIEW = "content_review"
+    """What is not wanted in a film."""
+    ANALYSIS = "analysis"
+    """What to find out about a film as a whole."""
+    RECOGNITION = "recognition"
+    """Whom and what to recognise."""
 
 
 class Template(Document):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -35,6 +36,7 @@ _SUB_CODES = {
     "TaskId": "TaskId",
 }
 """Fields whose refusals have a code of their own (contract §13.3)."""
+_NO_CODES: Mapping[str, str] = MappingProxyType({})
 
 _NEEDED = re.compile(r"(?P<member>[A-Z][A-Za-z0-9]*) (?P<rule>is required( (when|unless) .*)?)")
 """How the models of `shared.mps` say that one member needs another."""
@@ -48,13 +50,13 @@ def parse(model: type[M], params: Mapping[str, Any], at: str = "") -> M:
         raise refusal(error, at) from None
 
 
-def refusal(error: ValidationError, at: str, sub_codes: Collection[str] = ()) -> ApiError:
-    """The first thing that is wrong, for the caller. `sub_codes` are members whose refusals have a code of their own
-    here, beyond those that have one everywhere."""
+def refusal(error: ValidationError, at: str, sub_codes: Mapping[str, str] = _NO_CODES) -> ApiError:
+    """The first thing that is wrong, for the caller. `sub_codes` are the codes that members have here, beyond those
+    that have one everywhere."""
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = wire_path(at, problem["loc"])
     last = next((str(part) for part in reversed(problem["loc"]) if isinstance(part, str)), "")
-    sub = last if last in sub_codes else _SUB_CODES.get(last, "")
+    sub = sub_codes.get(last) or _SUB_CODES.get(last, "")
     match problem["type"]:
         case "missing":
             return missing(field)
@@ -68,7 +70,7 @@ def refusal(error: ValidationError, at: str, sub_codes: Collection[str] = ()) ->
             rule = problem["msg"].removeprefix("Value error, ")
             if needed := _NEEDED.fullmatch(rule):
                 return missing(wire_path(field, [needed["member"]]), needed["rule"])
-            sub = next((first for first in rule.split(" ", 1)[:1] if first in sub_codes), sub)
+            sub = sub_codes.get(rule.split(" ", 1)[0], sub)
             return invalid(field or "request", rule, sub)
         case _:
             rule = problem["msg"]

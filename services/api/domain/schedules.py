@@ -181,12 +181,12 @@ def read_page(
     return Listing(where, offset, read_limit(limit))
 
 
-def read_limit(limit: int | None) -> int:
+def read_limit(limit: int | None, most: int = MAX_LIMIT, default: int = DEFAULT_LIMIT) -> int:
     """The size of a page. Raises ApiError `.Limit`."""
     if limit is None:
-        return DEFAULT_LIMIT
-    if not 1 <= limit <= MAX_LIMIT:
-        raise invalid("Limit", f"must be from 1 to {MAX_LIMIT}", "Limit")
+        return default
+    if not 1 <= limit <= most:
+        raise invalid("Limit", f"must be from 1 to {most}", "Limit")
     return limit
 
 

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from services.api.domain.errors import ApiError, invalid
 from services.api.domain.fields import moment_text
-from services.api.domain.schedules import read_limit
+from services.api.domain.schedules import MAX_LIMIT, read_limit
 from services.api.domain.template_filters import Filter, filter_of
 from shared.model.template import TemplateKind
 from shared.mps.base import MpsModel
@@ -24,11 +24,13 @@ MAX_DEFINITIONS = 100
 
 @dataclass(frozen=True, slots=True)
 class TemplateFamily:
-    """The actions of one kind of template. `filters` are what its Describe takes beyond what all take."""
+    """The actions of one kind of template. `filters` are what its Describe takes beyond what all take, `max_limit` is
+    its longest page."""
 
     name: str
     kind: TemplateKind
     filters: tuple[str, ...] = ()
+    max_limit: int = MAX_LIMIT
 
     @property
     def listed(self) -> str:
@@ -49,17 +51,23 @@ FAMILIES = (
     TemplateFamily("AnimatedGraphics", TemplateKind.ANIMATED_GRAPHICS),
     TemplateFamily("AdaptiveDynamicStreaming", TemplateKind.ADAPTIVE_STREAMING, ("PureAudio",)),
     TemplateFamily("QualityControl", TemplateKind.QUALITY_CONTROL),
+    TemplateFamily("ContentReview", TemplateKind.CONTENT_REVIEW, max_limit=50),
+    TemplateFamily("AIAnalysis", TemplateKind.ANALYSIS),
+    TemplateFamily("AIRecognition", TemplateKind.RECOGNITION, max_limit=50),
 )
 """Every kind of template that this version has."""
 
-SUB_CODES = frozenset(
-    """AudioChannel Bitrate Codec ColumnCount Comment Container CoordinateOrigin Definition Definitions
+_OWN_CODES = frozenset(
+    """AudioChannel Bitrate BlockConfidence Codec ColumnCount Comment Container CoordinateOrigin Definition Definitions
     DisableHigherVideoBitrate DisableHigherVideoResolution FillType Format Fps Gop Height ImageContent ImageTemplate
     Limit Name Quality RemoveAudio RemoveVideo RepeatType ResolutionAdaptive RowCount SampleInterval SampleRate
     SampleType
-    SvgTemplate Switch TextAlpha TextContent TextTemplate Type Width XPos YPos""".split()  # noqa: SIM905
+    SvgTemplate Switch TextAlpha TextContent TextTemplate Type Width XPos YPos DefaultLibraryLabelSet
+    DestinationLanguage FaceLibrary LabelSet ReviewConfidence SourceLanguage SubtitleFormat
+    UserDefineLibraryLabelSet""".split()  # noqa: SIM905
 )
-"""Members of templates whose refusals have a code of their own (contract §13.2)."""
+SUB_CODES: Mapping[str, str] = {**{member: member for member in _OWN_CODES}, "Score": "FaceScore"}
+"""Members of templates whose refusals have a code of their own, and that (contract §13.2)."""
 
 
 class DefinitionRequest(MpsModel):
@@ -113,7 +121,7 @@ def read_listing(family: TemplateFamily, request: DescribeTemplatesRequest) -> T
         origin=_origin(request.type) if request.type and "Type" not in family.filters else None,
         name=request.name or None,
         offset=request.offset,
-        limit=read_limit(request.limit),
+        limit=read_limit(request.limit, family.max_limit),
         filters=tuple(filter_of(member, given[member]) for member in family.filters if member in given),
     )
 

@@ -16,6 +16,7 @@ from shared.mps.animated_graphics import AnimatedGraphicTaskInput
 from shared.mps.base import MpsModel
 from shared.mps.image_sprite import ImageSpriteTaskInput
 from shared.mps.presets.adaptive import ADAPTIVE_TEMPLATES, adaptive_ladder
+from shared.mps.presets.ai import ANALYSIS_TEMPLATES, RECOGNITION_TEMPLATES, REVIEW_TEMPLATES
 from shared.mps.presets.catalogue import NO_OWN, Catalogue, OwnTemplates, Reference
 from shared.mps.presets.images import ANIMATED_GRAPHICS_TEMPLATES, IMAGE_SPRITE_TEMPLATES
 from shared.mps.presets.quality_control import QUALITY_CONTROL_TEMPLATES
@@ -50,6 +51,9 @@ CATALOGUES: Mapping[TemplateKind, Catalogue[Any]] = {
         ANIMATED_GRAPHICS_TEMPLATES,
         QUALITY_CONTROL_TEMPLATES,
         ADAPTIVE_TEMPLATES,
+        REVIEW_TEMPLATES,
+        ANALYSIS_TEMPLATES,
+        RECOGNITION_TEMPLATES,
     )
 }
 """The templates of each kind that this version has."""

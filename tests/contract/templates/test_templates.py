@@ -84,6 +84,12 @@ EVERY: dict[TemplateKind, tuple[dict[str, Any], dict[str, Any]]] = {
         {"QualityControlItemSet": [{"Type": "Blur", "Switch": "ON"}]},
         {"QualityControlItemSet": [{"Type": "Mosaic", "Switch": "ON"}]},
     ),
+    TemplateKind.CONTENT_REVIEW: (
+        {"PornConfigure": {"ImgReviewInfo": {"Switch": "ON"}}},
+        {"TerrorismConfigure": {"OcrReviewInfo": {"Switch": "OFF"}}},
+    ),
+    TemplateKind.ANALYSIS: ({"CoverConfigure": {"Switch": "ON"}}, {"CoverConfigure": {"Switch": "OFF"}}),
+    TemplateKind.RECOGNITION: ({"FaceConfigure": {"Switch": "ON"}}, {"FaceConfigure": {"Score": 80.0}}),
 }  # fmt: skip
 """Of each kind a create request and a change of it."""
 

@@ -39,6 +39,19 @@ CREATE = {
         "StreamInfos": [{"Video": VIDEO, "Audio": AUDIO}, {"Video": VIDEO | {"Height": 240}, "Audio": AUDIO}],
     },
     "QualityControl": {"QualityControlItemSet": [{"Type": "Blur", "Switch": "ON"}]},
+    "ContentReview": {
+        "PornConfigure": {
+            "ImgReviewInfo": {"Switch": "ON", "LabelSet": ["porn", "sexy"], "BlockConfidence": 90},
+            "AsrReviewInfo": {"Switch": "OFF"},
+        },
+        "UserDefineConfigure": {"OcrReviewInfo": {"Switch": "ON", "LabelSet": ["词"]}},
+    },
+    "AIAnalysis": {"TagConfigure": {"Switch": "ON"}, "CoverConfigure": {"Switch": "OFF"}},
+    "AIRecognition": {
+        "FaceConfigure": {"Switch": "ON", "Score": 95.5, "DefaultLibraryLabelSet": ["sport"], "FaceLibrary": "All"},
+        "AsrFullTextConfigure": {"Switch": "ON", "SubtitleFormat": "vtt", "SourceLanguage": "zh-CN"},
+        "TranslateConfigure": {"Switch": "ON", "SourceLanguage": "zh", "DestinationLanguage": "en"},
+    },
 }
 CHANGE = {
     "Transcode": ({"VideoTemplate": {"Bitrate": 900}}, ("VideoTemplate", "Bitrate"), 900),
@@ -49,6 +62,13 @@ CHANGE = {
     "AnimatedGraphics": ({"Fps": 8}, ("Fps",), 8),
     "AdaptiveDynamicStreaming": ({"DisableHigherVideoResolution": 1}, ("DisableHigherVideoResolution",), 1),
     "QualityControl": ({"QualityControlItemSet": [{"Type": "NoVoice", "Switch": "ON"}]}, ("Comment",), "kept"),
+    "ContentReview": (
+        {"PornConfigure": {"ImgReviewInfo": {"ReviewConfidence": 40}}},
+        ("PornConfigure", "ImgReviewInfo", "BlockConfidence"),
+        90,
+    ),
+    "AIAnalysis": ({"CoverConfigure": {"Switch": "ON"}}, ("CoverConfigure", "Switch"), "ON"),
+    "AIRecognition": ({"FaceConfigure": {"FaceLibrary": "Default"}}, ("FaceConfigure", "Score"), 95.5),
 }
 NAMES = [family.name for family in FAMILIES]
 
@@ -170,6 +190,39 @@ async def test_pages_of_a_filtered_list_join(stand):
         ("DescribeTranscodeTemplates", {"ContainerType": "x"}, "InvalidParameterValue", "ContainerType"),
         ("DescribeSampleSnapshotTemplates", {"ContainerType": "Video"}, "UnknownParameter", "ContainerType"),
         ("DeleteTranscodeTemplate", {}, "MissingParameter", "Definition"),
+        ("CreateAIAnalysisTemplate", {"TagConfigure": {}}, "MissingParameter", "TagConfigure.Switch"),
+        ("CreateAIAnalysisTemplate", {"TagConfigure": {"Switch": "on"}}, "InvalidParameterValue.Switch", "TagConf"),
+        (
+            "CreateAIRecognitionTemplate",
+            {"FaceConfigure": {"Switch": "ON", "Score": 101}},
+            "InvalidParameterValue.FaceScore",
+            "FaceConfigure.Score",
+        ),
+        (
+            "CreateAIRecognitionTemplate",
+            {"OcrWordsConfigure": {"Switch": "ON", "LabelSet": ["x"] * 11}},
+            "InvalidParameterValue.LabelSet",
+            "OcrWordsConfigure.LabelSet",
+        ),
+        (
+            "CreateAIRecognitionTemplate",
+            {"TranslateConfigure": {"Switch": "ON", "DestinationLanguage": "?"}},
+            "InvalidParameterValue.DestinationLanguage",
+            "TranslateConfigure.DestinationLanguage",
+        ),
+        (
+            "CreateContentReviewTemplate",
+            {"PornConfigure": {"ImgReviewInfo": {"Switch": "ON", "LabelSet": ["rude"]}}},
+            "InvalidParameterValue.LabelSet",
+            "PornConfigure.ImgReviewInfo.LabelSet",
+        ),
+        (
+            "CreateContentReviewTemplate",
+            {"PornConfigure": {"AsrReviewInfo": {"Switch": "ON", "BlockConfidence": 101}}},
+            "InvalidParameterValue.BlockConfidence",
+            "PornConfigure.AsrReviewInfo.BlockConfidence",
+        ),
+        ("DescribeContentReviewTemplates", {"Limit": 51}, "InvalidParameterValue.Limit", "from 1 to 50"),
     ],
 )
 async def test_what_is_wrong_is_named(stand, action, params, code, says):
