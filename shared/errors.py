@@ -19,10 +19,13 @@ ReelwayError
 ├── shared.state.templates.TemplateError                     a tenant's template cannot be had, made or changed
 │   ├── TemplateNotFound, SystemTemplate
 │   └── TooManyTemplates, TemplateTooLarge
+├── shared.state.samples.SampleError                         a tenant's word or person cannot be had, made or changed
+│   └── SampleNotFound, TooManySamples
 ├── shared.mps.naming.NamingError                            an output path that cannot be used
 ├── shared.mps.presets.catalogue.UnknownTemplate             a template that does not exist
 ├── shared.mps.presets.catalogue.TemplateMisfit              parameters that do not fit the template they name
 ├── services.api.domain.errors.ApiError                      what a caller of the API did wrong
+├── services.api.photos.UnusablePhoto                        what was sent is no photo that can be kept
 ├── services.api.domain.problems.Problem                     what a caller of the REST interface did wrong
 ├── services.api.domain.access.RoleTooLow                    the caller's role is not enough
 ├── services.api.domain.access.WritesUndeclared              a call that only reads wanted to write

@@ -20,6 +20,7 @@ from shared.state.records import Records
 
 HEADS_AT_ONCE = 16
 """Of all calls together."""
+PHOTOS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Dependencies:
     """Those who follow what happens."""
     head_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HEADS_AT_ONCE))
     """Around each of the many questions to the storage that one call may have."""
+    photo_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PHOTOS_AT_ONCE))
+    """Around each picture that is decoded: it may take 150 MB for a moment."""
 
 
 @dataclass(frozen=True, slots=True)

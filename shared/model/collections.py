@@ -58,6 +58,9 @@ GATES = CollectionSpec("gates")
 TEMPLATES = CollectionSpec("templates", indexes=(("tenant", "kind", "definition"),))
 ANSWERS = CollectionSpec("answers", indexes=(("expires_at",),))
 """What callers who gave an Idempotency-Key were told."""
+WORDS = CollectionSpec("words", indexes=(("tenant", "created_at"),))
+PERSONS = CollectionSpec("persons", indexes=(("tenant", "created_at"),))
+PHOTOS = CollectionSpec("photos")
 
 ALL = (
     PIPELINES,
@@ -74,4 +77,7 @@ ALL = (
     GATES,
     TEMPLATES,
     ANSWERS,
+    WORDS,
+    PERSONS,
+    PHOTOS,
 )

@@ -13,6 +13,7 @@ from shared.model.delivery import Delivery
 from shared.model.gate import Gate
 from shared.model.pipeline import Pipeline
 from shared.model.run import Run
+from shared.model.sample import FacePhoto, PersonSample, WordSample
 from shared.model.task import Task
 from shared.model.template import Template
 from shared.model.upload import OutputRecord, UploadRecord
@@ -39,6 +40,9 @@ class Records:
         self.templates = Repository(store, collections.TEMPLATES, Template)
         self.answers = Repository(store, collections.ANSWERS, KeptAnswer)
         self.workers = Repository(store, collections.WORKERS, WorkerRecord)
+        self.words = Repository(store, collections.WORDS, WordSample)
+        self.persons = Repository(store, collections.PERSONS, PersonSample)
+        self.photos = Repository(store, collections.PHOTOS, FacePhoto)
         self.gates = Repository(store, collections.GATES, Gate)
 
     async def now(self) -> datetime:

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from services.api.actions import metadata, notifications, schedules, tasks, workflows
+from services.api.actions import metadata, notifications, persons, schedules, tasks, words, workflows
 from services.api.actions.templates import template_actions
 from services.api.dependencies import Context
 from services.api.domain.access import READS, Access, changing
 from services.api.domain.errors import ApiError, missing
 from services.api.domain.parsing import parse
 from shared.model.credential import Role
+from shared.mps import samples
 from shared.mps.base import MpsModel
 from shared.mps.schedule import (
     CreateScheduleRequest,
@@ -63,6 +64,7 @@ class Handler(Protocol):
 
 _SCHEDULE = changing("pipeline")
 _RUN = changing("run")
+_SAMPLE = changing("sample")
 _PROBE = changing("run", by=Role.VIEWER)
 """Looks at an object, and a worker does it: a run that nobody sees but the audit log."""
 
@@ -85,6 +87,14 @@ ACTIONS: Mapping[str, Handler] = {
     "DeleteWorkflow": Action(WorkflowIdRequest, workflows.delete_workflow, _SCHEDULE),
     "DescribeMediaMetaData": Action(metadata.DescribeMediaMetaDataRequest, metadata.describe_media_metadata, _PROBE),
     "ParseNotification": Action(notifications.ParseNotificationRequest, notifications.answer_notification, READS),
+    "CreateWordSamples": Action(samples.CreateWordSamplesRequest, words.create_words, _SAMPLE),
+    "ModifyWordSample": Action(samples.ModifyWordSampleRequest, words.modify_word, _SAMPLE),
+    "DeleteWordSamples": Action(samples.DeleteWordSamplesRequest, words.delete_words, _SAMPLE),
+    "DescribeWordSamples": Action(samples.DescribeWordSamplesRequest, words.describe_words, READS),
+    "CreatePersonSample": Action(samples.CreatePersonSampleRequest, persons.create_person, _SAMPLE),
+    "ModifyPersonSample": Action(samples.ModifyPersonSampleRequest, persons.modify_person, _SAMPLE),
+    "DeletePersonSample": Action(samples.DeletePersonSampleRequest, persons.delete_person, _SAMPLE),
+    "DescribePersonSamples": Action(samples.DescribePersonSamplesRequest, persons.describe_persons, READS),
     **dict(template_actions()),
 }
 

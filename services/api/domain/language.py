@@ -26,7 +26,10 @@ _CHINESE = {
     "InvalidParameterValue.SrcFile": "源文件错误",
     "InvalidParameterValue.TaskId": "任务 ID 不存在",
     "InvalidParameterValue.Type": "类型错误",
+    "InvalidParameterValue.PicFormatError": "图片格式错误",
     "InvalidRequest": "请求无效",
+    "LimitExceeded": "超过配额限制",
+    "LimitExceeded.TooMuchTemplate": "模板数量超过限制",
     "MissingParameter": "缺少参数",
     "NoSuchVersion": "接口版本不存在",
     "RequestLimitExceeded": "请求的次数超过了频率限制",
@@ -35,6 +38,9 @@ _CHINESE = {
     "ResourceNotFound.CosBucketNameInvalid": "存储桶名称无效",
     "ResourceNotFound.CosBucketNotExist": "存储桶不存在",
     "UnauthorizedOperation": "未授权操作",
+    "ResourceNotFound.Person": "人物不存在",
+    "ResourceNotFound.TemplateNotExist": "模板不存在",
+    "ResourceNotFound.Word": "关键词不存在",
     "UnknownParameter": "未知参数",
 }
 
