@@ -33,9 +33,12 @@ _SHOWN: Mapping[str, frozenset[str]] = {
             "epoch",
             "priority",
         }
-    )
+    ),
+    "persons": frozenset({"person_id", "name", "description", "usages", "tags"}),
+    "photos": frozenset({"person_id"}),
 }
-"""Collections of large documents with the members that say what was asked for."""
+"""Collections of large documents with the members that say what was asked for. No photo of a person is in the log: it
+would stay there when the person is deleted."""
 
 Doc = Mapping[str, Any]
 Sides = tuple[dict[str, Any] | None, dict[str, Any] | None]

@@ -86,26 +86,26 @@ async def test_who_waits_too_long_is_told_to_call_again(stand, monkeypatch):
     assert (error.code, "call again" in error.message) == ("FailedOperation", True)
 
 
-@pytest.mark.parametrize(
-    ("request_", "client", "code", "field"),
-    [
-        ({}, {}, "MissingParameter", "InputInfo:"),
-        ({"InputInfo": INPUT, "Mode": "fast"}, {}, VALUE, "Mode:"),
-        ({"InputInfo": {"Type": "URL", "UrlInputInfo": {"Url": "http://a/b"}}}, {}, VALUE, "InputInfo.Type:"),
-        (
-            {"InputInfo": {"Type": "COS", "CosInputInfo": {**INPUT["CosInputInfo"], "Object": "/in/b.mp4"}}},
-            {},
-            f"{VALUE}.SrcFile",
-            "InputInfo.CosInputInfo.Object:",
-        ),
-        (
-            {"InputInfo": INPUT},
-            {"secret_id": OTHER_ID, "secret_key": OTHER_KEY},
-            "ResourceNotFound.CosBucketNotExist",
-            "InputInfo.CosInputInfo.Bucket:",
-        ),
-    ],
-)
-async def test_refused(stand, request_, client, code, field):
-    error = await stand.refusal("DescribeMediaMetaData", request_, **client)
-    assert (error.code, error.message.startswith(field)) == (code, True), error.message
+REFUSED = [
+    ({}, {}, "MissingParameter", "InputInfo:"),
+    ({"InputInfo": INPUT, "Mode": "fast"}, {}, VALUE, "Mode:"),
+    ({"InputInfo": {"Type": "URL", "UrlInputInfo": {"Url": "http://a/b"}}}, {}, VALUE, "InputInfo.Type:"),
+    (
+        {"InputInfo": {"Type": "COS", "CosInputInfo": {**INPUT["CosInputInfo"], "Object": "/in/b.mp4"}}},
+        {},
+        f"{VALUE}.SrcFile",
+        "InputInfo.CosInputInfo.Object:",
+    ),
+    (
+        {"InputInfo": INPUT},
+        {"secret_id": OTHER_ID, "secret_key": OTHER_KEY},
+        "ResourceNotFound.CosBucketNotExist",
+        "InputInfo.CosInputInfo.Bucket:",
+    ),
+]
+
+
+async def test_refused(stand):
+    for request_, client, code, field in REFUSED:
+        error = await stand.refusal("DescribeMediaMetaData", request_, **client)
+        assert (error.code, error.message.startswith(field)) == (code, True), error.message

@@ -117,42 +117,42 @@ async def test_there_is_a_limit_of_words(stand, monkeypatch):
 WORD = {"Keyword": "w"}
 
 
-@pytest.mark.parametrize(
-    ("action", "request_", "code", "field"),
-    [
-        ("CreateWordSamples", {"Words": [WORD]}, "MissingParameter", "Usages:"),
-        ("CreateWordSamples", {"Usages": [], "Words": [WORD]}, VALUE, "Usages:"),
-        ("CreateWordSamples", {"Usages": ["Face"], "Words": [WORD]}, VALUE, "Usages:"),
-        ("CreateWordSamples", {"Usages": ["All"]}, "MissingParameter", "Words:"),
-        ("CreateWordSamples", {"Usages": ["All"], "Words": []}, VALUE, "Words:"),
-        ("CreateWordSamples", {"Usages": ["All"], "Words": [{}]}, "MissingParameter", "Words[0].Keyword:"),
-        ("CreateWordSamples", {"Usages": ["All"], "Words": [{"Keyword": "x" * 21}]}, VALUE, "Words[0].Keyword:"),
-        ("CreateWordSamples", {"Usages": ["All"], "Words": [{"Keyword": " "}]}, VALUE, "Words[0].Keyword:"),
-        ("CreateWordSamples", {"Usages": ["All"], "Words": [WORD, WORD]}, VALUE, "Words[1].Keyword:"),
-        ("CreateWordSamples", {"Usages": ["All"], "Words": [WORD] * 101}, VALUE, "Words:"),
-        ("CreateWordSamples", {"Usages": ["All"], "Words": [{**WORD, "Tags": ["t"] * 21}]}, VALUE, "Words[0].Tags:"),
-        (
-            "CreateWordSamples",
-            {"Usages": ["All"], "Words": [{**WORD, "Tags": ["t" * 129]}]},
-            VALUE,
-            "Words[0].Tags[0]:",
-        ),
-        ("ModifyWordSample", WORD, "ResourceNotFound.Word", "Keyword:"),
-        (
-            "ModifyWordSample",
-            {**WORD, "TagOperationInfo": {"Type": "swap", "Tags": []}},
-            VALUE,
-            "TagOperationInfo.Type:",
-        ),
-        ("DeleteWordSamples", {"Keywords": []}, VALUE, "Keywords:"),
-        ("DescribeWordSamples", {"Limit": 101}, f"{VALUE}.Limit", "Limit:"),
-        ("DescribeWordSamples", {"Offset": -1}, VALUE, "Offset:"),
-        ("DescribeWordSamples", {"Usages": ["Face"]}, VALUE, "Usages:"),
-    ],
-)
-async def test_refused_words(stand, action, request_, code, field):
-    error = await stand.refusal(action, request_)
-    assert (error.code, error.message.startswith(field)) == (code, True), error.message
+REFUSED_WORDS = [
+    ("CreateWordSamples", {"Words": [WORD]}, "MissingParameter", "Usages:"),
+    ("CreateWordSamples", {"Usages": [], "Words": [WORD]}, VALUE, "Usages:"),
+    ("CreateWordSamples", {"Usages": ["Face"], "Words": [WORD]}, VALUE, "Usages:"),
+    ("CreateWordSamples", {"Usages": ["All"]}, "MissingParameter", "Words:"),
+    ("CreateWordSamples", {"Usages": ["All"], "Words": []}, VALUE, "Words:"),
+    ("CreateWordSamples", {"Usages": ["All"], "Words": [{}]}, "MissingParameter", "Words[0].Keyword:"),
+    ("CreateWordSamples", {"Usages": ["All"], "Words": [{"Keyword": "x" * 21}]}, VALUE, "Words[0].Keyword:"),
+    ("CreateWordSamples", {"Usages": ["All"], "Words": [{"Keyword": " "}]}, VALUE, "Words[0].Keyword:"),
+    ("CreateWordSamples", {"Usages": ["All"], "Words": [WORD, WORD]}, VALUE, "Words[1].Keyword:"),
+    ("CreateWordSamples", {"Usages": ["All"], "Words": [WORD] * 101}, VALUE, "Words:"),
+    ("CreateWordSamples", {"Usages": ["All"], "Words": [{**WORD, "Tags": ["t"] * 21}]}, VALUE, "Words[0].Tags:"),
+    (
+        "CreateWordSamples",
+        {"Usages": ["All"], "Words": [{**WORD, "Tags": ["t" * 129]}]},
+        VALUE,
+        "Words[0].Tags[0]:",
+    ),
+    ("ModifyWordSample", WORD, "ResourceNotFound.Word", "Keyword:"),
+    (
+        "ModifyWordSample",
+        {**WORD, "TagOperationInfo": {"Type": "swap", "Tags": []}},
+        VALUE,
+        "TagOperationInfo.Type:",
+    ),
+    ("DeleteWordSamples", {"Keywords": []}, VALUE, "Keywords:"),
+    ("DescribeWordSamples", {"Limit": 101}, f"{VALUE}.Limit", "Limit:"),
+    ("DescribeWordSamples", {"Offset": -1}, VALUE, "Offset:"),
+    ("DescribeWordSamples", {"Usages": ["Face"]}, VALUE, "Usages:"),
+]
+
+
+async def test_refused_words(stand):
+    for action, request_, code, field in REFUSED_WORDS:
+        error = await stand.refusal(action, request_)
+        assert (error.code, error.message.startswith(field)) == (code, True), error.message
 
 
 async def test_too_many_labels_in_the_end_are_refused(stand):
@@ -283,51 +283,53 @@ def bomb():
 FACE = "FaceContents[0]:"
 
 
-@pytest.mark.parametrize(
-    ("changes", "code", "field"),
-    [
-        ({"Name": None}, "MissingParameter", "Name:"),
-        ({"Name": "x" * 21}, f"{VALUE}", "Name:"),
-        ({"Usages": None}, "MissingParameter", "Usages:"),
-        ({"Usages": ["Recognition.Ocr"]}, VALUE, "Usages:"),
-        ({"Description": "x" * 1025}, VALUE, "Description:"),
-        ({"Tags": ["t"] * 21}, VALUE, "Tags:"),
-        ({"FaceContents": [photo()] * 6}, VALUE, "FaceContents:"),
-        ({"FaceContents": ["?"]}, f"{VALUE}.PicFormatError", FACE),
-        ({"FaceContents": [base64.b64encode(b"no picture").decode()]}, f"{VALUE}.PicFormatError", FACE),
-        ({"FaceContents": [photo(size=(199, 300))]}, f"{VALUE}.PicFormatError", FACE),
-        ({"FaceContents": [photo(form="GIF")]}, f"{VALUE}.PicFormatError", FACE),
-        ({"FaceContents": [photo(size=(800, 800), form="PNG")[:200]]}, f"{VALUE}.PicFormatError", FACE),
-        ({"FaceContents": [bomb()]}, f"{VALUE}.PicFormatError", FACE),
-        ({"FaceContents": ["A" * 4_200_000]}, f"{VALUE}.PicFormatError", FACE),
-    ],
-)
-async def test_refused_persons(stand, changes, code, field):
-    request = {"Name": "a", "Usages": ["All"], **changes}
-    error = await stand.refusal("CreatePersonSample", {name: one for name, one in request.items() if one is not None})
-    assert (error.code, error.message.startswith(field)) == (code, True), error.message
-    assert await found(stand) == []
-    assert await stand.records.photos.count({}) == 0
+REFUSED_PERSONS = [
+    ({"Name": None}, "MissingParameter", "Name:"),
+    ({"Name": "x" * 21}, f"{VALUE}", "Name:"),
+    ({"Usages": None}, "MissingParameter", "Usages:"),
+    ({"Usages": ["Recognition.Ocr"]}, VALUE, "Usages:"),
+    ({"Description": "x" * 1025}, VALUE, "Description:"),
+    ({"Tags": ["t"] * 21}, VALUE, "Tags:"),
+    ({"FaceContents": [photo()] * 6}, VALUE, "FaceContents:"),
+    ({"FaceContents": ["?"]}, f"{VALUE}.PicFormatError", FACE),
+    ({"FaceContents": [base64.b64encode(b"no picture").decode()]}, f"{VALUE}.PicFormatError", FACE),
+    ({"FaceContents": [photo(size=(199, 300))]}, f"{VALUE}.PicFormatError", FACE),
+    ({"FaceContents": [photo(form="GIF")]}, f"{VALUE}.PicFormatError", FACE),
+    ({"FaceContents": [photo(size=(800, 800), form="PNG")[:200]]}, f"{VALUE}.PicFormatError", FACE),
+    ({"FaceContents": [bomb()]}, f"{VALUE}.PicFormatError", FACE),
+    ({"FaceContents": ["A" * 4_200_000]}, f"{VALUE}.PicFormatError", FACE),
+]
 
 
-@pytest.mark.parametrize(
-    ("changes", "code", "field"),
-    [
-        ({"PersonId": "nobody"}, "ResourceNotFound.Person", "PersonId:"),
-        ({"FaceOperationInfo": {"Type": "delete"}}, "MissingParameter", "FaceOperationInfo.FaceIds:"),
-        ({"FaceOperationInfo": {"Type": "delete", "FaceIds": ["f"]}}, VALUE, "FaceOperationInfo.FaceIds[0]:"),
-        ({"FaceOperationInfo": {"Type": "add"}}, "MissingParameter", "FaceOperationInfo.FaceContents:"),
-        ({"FaceOperationInfo": {"Type": "turn"}}, VALUE, "FaceOperationInfo.Type:"),
-        (
-            {"FaceOperationInfo": {"Type": "add", "FaceContents": [photo("red")]}},
-            f"{VALUE}.FaceDuplicate",
-            "FaceOperationInfo.FaceContents[0]:",
-        ),
-    ],
-)
-async def test_refused_changes_of_persons(stand, changes, code, field):
+async def test_refused_persons(stand):
+    for changes, code, field in REFUSED_PERSONS:
+        request = {"Name": "a", "Usages": ["All"], **changes}
+        error = await stand.refusal(
+            "CreatePersonSample", {name: one for name, one in request.items() if one is not None}
+        )
+        assert (error.code, error.message.startswith(field)) == (code, True), error.message
+        assert await found(stand) == []
+        assert await stand.records.photos.count({}) == 0
+
+
+REFUSED_CHANGES_OF_PERSONS = [
+    ({"PersonId": "nobody"}, "ResourceNotFound.Person", "PersonId:"),
+    ({"FaceOperationInfo": {"Type": "delete"}}, "MissingParameter", "FaceOperationInfo.FaceIds:"),
+    ({"FaceOperationInfo": {"Type": "delete", "FaceIds": ["f"]}}, VALUE, "FaceOperationInfo.FaceIds[0]:"),
+    ({"FaceOperationInfo": {"Type": "add"}}, "MissingParameter", "FaceOperationInfo.FaceContents:"),
+    ({"FaceOperationInfo": {"Type": "turn"}}, VALUE, "FaceOperationInfo.Type:"),
+    (
+        {"FaceOperationInfo": {"Type": "add", "FaceContents": [photo("red")]}},
+        f"{VALUE}.FaceDuplicate",
+        "FaceOperationInfo.FaceContents[0]:",
+    ),
+]
+
+
+async def test_refused_changes_of_persons(stand):
     person = (await create(stand, FaceContents=[photo("red")])).Person
-    error = await stand.refusal("ModifyPersonSample", {"PersonId": person.PersonId, **changes})
-    assert (error.code, error.message.startswith(field)) == (code, True), error.message
-    (same,) = await found(stand)
-    assert same._serialize() == person._serialize()
+    for changes, code, field in REFUSED_CHANGES_OF_PERSONS:
+        error = await stand.refusal("ModifyPersonSample", {"PersonId": person.PersonId, **changes})
+        assert (error.code, error.message.startswith(field)) == (code, True), error.message
+        (same,) = await found(stand)
+        assert same._serialize() == person._serialize()

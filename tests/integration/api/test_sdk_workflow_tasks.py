@@ -80,54 +80,54 @@ async def test_a_waiting_task_is_aborted(stand):
     assert len((await stand.records.runs.get(task)).commands) == 1
 
 
-@pytest.mark.parametrize(
-    ("members", "code", "field"),
-    [
-        ({}, "MissingParameter", "ScheduleId: is required unless Activities, MediaProcessTask or"),
-        ({"MediaProcessTask": {}}, "MissingParameter", "ScheduleId:"),
-        ({"MediaProcessTask": {"TranscodeTaskSet": []}}, "MissingParameter", "ScheduleId:"),
-        ({"MediaProcessTask": {"TranscodeTaskSet": [{}]}}, "MissingParameter", "MediaProcessTask.TranscodeTaskSet[0]."),
-        ({"MediaProcessTask": {"TranscodeTasks": []}}, "UnknownParameter", "MediaProcessTask.TranscodeTasks:"),
-        (
-            {"MediaProcessTask": {"TranscodeTaskSet": [{"Definition": 100010}, {"Definition": 424242}]}},
-            f"{VALUE}.Definition",
-            "MediaProcessTask.TranscodeTaskSet[1].Definition:",
-        ),
-        (
-            {"MediaProcessTask": {"SnapshotByTimeOffsetTaskSet": [{"Definition": 10, "ExtTimeOffsetSet": ["soon"]}]}},
-            VALUE,
-            "MediaProcessTask.SnapshotByTimeOffsetTaskSet[0].ExtTimeOffsetSet",
-        ),
-        (
-            {"MediaProcessTask": {"TranscodeTaskSet": [{"Definition": 100010}, {"Definition": 100010}]}},
-            VALUE,
-            "MediaProcessTask.TranscodeTaskSet[1].OutputObjectPath: must be another than that of "
-            "MediaProcessTask.TranscodeTaskSet[0]",
-        ),
-        (
-            {
-                "MediaProcessTask": {
-                    "SampleSnapshotTaskSet": [
-                        {
-                            "Definition": 10,
-                            "OutputStorage": {
-                                "Type": "COS",
-                                "CosOutputStorage": {"Bucket": f"gone-{TENANT}", "Region": REGION},
-                            },
-                        }
-                    ]
-                }
-            },
-            "ResourceNotFound.CosBucketNotExist",
-            "MediaProcessTask.SampleSnapshotTaskSet[0].OutputStorage.CosOutputStorage.Bucket:",
-        ),
-        ({"AiQualityControlTask": {"Definition": 77}}, f"{VALUE}.Definition", "AiQualityControlTask.Definition:"),
-        ({"AiContentReviewTask": {"Definition": 10}}, VALUE, "AiContentReviewTask: not supported"),
-        ({"SmartSubtitlesTask": {"Definition": 10}}, VALUE, "SmartSubtitlesTask: not supported"),
-        ({"MediaProcessTask": TASKS, "TasksPriority": 11}, VALUE, "TasksPriority:"),
-    ],
-)
-async def test_refused(stand, members, code, field):
-    error = await stand.refusal("ProcessMedia", {"InputInfo": INPUT, **members})
-    assert (error.code, error.message.startswith(field)) == (code, True), error.message
-    assert await stand.records.runs.count({"tenant": TENANT}) == 0
+REFUSED = [
+    ({}, "MissingParameter", "ScheduleId: is required unless Activities, MediaProcessTask or"),
+    ({"MediaProcessTask": {}}, "MissingParameter", "ScheduleId:"),
+    ({"MediaProcessTask": {"TranscodeTaskSet": []}}, "MissingParameter", "ScheduleId:"),
+    ({"MediaProcessTask": {"TranscodeTaskSet": [{}]}}, "MissingParameter", "MediaProcessTask.TranscodeTaskSet[0]."),
+    ({"MediaProcessTask": {"TranscodeTasks": []}}, "UnknownParameter", "MediaProcessTask.TranscodeTasks:"),
+    (
+        {"MediaProcessTask": {"TranscodeTaskSet": [{"Definition": 100010}, {"Definition": 424242}]}},
+        f"{VALUE}.Definition",
+        "MediaProcessTask.TranscodeTaskSet[1].Definition:",
+    ),
+    (
+        {"MediaProcessTask": {"SnapshotByTimeOffsetTaskSet": [{"Definition": 10, "ExtTimeOffsetSet": ["soon"]}]}},
+        VALUE,
+        "MediaProcessTask.SnapshotByTimeOffsetTaskSet[0].ExtTimeOffsetSet",
+    ),
+    (
+        {"MediaProcessTask": {"TranscodeTaskSet": [{"Definition": 100010}, {"Definition": 100010}]}},
+        VALUE,
+        "MediaProcessTask.TranscodeTaskSet[1].OutputObjectPath: must be another than that of "
+        "MediaProcessTask.TranscodeTaskSet[0]",
+    ),
+    (
+        {
+            "MediaProcessTask": {
+                "SampleSnapshotTaskSet": [
+                    {
+                        "Definition": 10,
+                        "OutputStorage": {
+                            "Type": "COS",
+                            "CosOutputStorage": {"Bucket": f"gone-{TENANT}", "Region": REGION},
+                        },
+                    }
+                ]
+            }
+        },
+        "ResourceNotFound.CosBucketNotExist",
+        "MediaProcessTask.SampleSnapshotTaskSet[0].OutputStorage.CosOutputStorage.Bucket:",
+    ),
+    ({"AiQualityControlTask": {"Definition": 77}}, f"{VALUE}.Definition", "AiQualityControlTask.Definition:"),
+    ({"AiContentReviewTask": {"Definition": 10}}, VALUE, "AiContentReviewTask: not supported"),
+    ({"SmartSubtitlesTask": {"Definition": 10}}, VALUE, "SmartSubtitlesTask: not supported"),
+    ({"MediaProcessTask": TASKS, "TasksPriority": 11}, VALUE, "TasksPriority:"),
+]
+
+
+async def test_refused(stand):
+    for members, code, field in REFUSED:
+        error = await stand.refusal("ProcessMedia", {"InputInfo": INPUT, **members})
+        assert (error.code, error.message.startswith(field)) == (code, True), error.message
+        assert await stand.records.runs.count({"tenant": TENANT}) == 0

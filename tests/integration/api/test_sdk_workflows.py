@@ -129,41 +129,41 @@ async def test_names_are_shared_with_schedules(stand):
 S3_TRIGGER = {"Type": "AwsS3FileUpload", "AwsS3FileUploadTrigger": {"S3Bucket": "plain-s3", "S3Region": "us-east-1"}}
 
 
-@pytest.mark.parametrize(
-    ("changes", "code", "field"),
-    [
-        ({"WorkflowName": None}, "MissingParameter", "WorkflowName:"),
-        ({"WorkflowName": "a b"}, f"{VALUE}.Name", "WorkflowName:"),
-        ({"Trigger": None}, "MissingParameter", "Trigger:"),
-        ({"Trigger": S3_TRIGGER}, VALUE, "Trigger.Type:"),
-        ({"MediaProcessTask": None}, "MissingParameter", "MediaProcessTask:"),
-        ({"MediaProcessTask": {"ImageSpriteTaskSet": []}}, "MissingParameter", "MediaProcessTask:"),
-        (
-            {"MediaProcessTask": {"TranscodeTaskSet": [{"Definition": 9}]}},
-            f"{VALUE}.Definition",
-            "MediaProcessTask.TranscodeTaskSet[0].Definition:",
-        ),
-        ({"AiRecognitionTask": {"Definition": 10}}, VALUE, "AiRecognitionTask: not supported"),
-        ({"TaskPriority": 11}, VALUE, "TaskPriority:"),
-        ({"OutputDir": "/no-slash"}, VALUE, "OutputDir:"),
-        ({"TaskNotifyConfig": {"NotifyType": "URL"}}, "MissingParameter", "TaskNotifyConfig.NotifyUrl:"),
-    ],
-)
-async def test_refused(stand, changes, code, field):
-    error = await stand.refusal("CreateWorkflow", workflow(**changes))
-    assert (error.code, error.message.startswith(field)) == (code, True), error.message
-    assert (await stand.call("DescribeWorkflows")).TotalCount == 0
+REFUSED = [
+    ({"WorkflowName": None}, "MissingParameter", "WorkflowName:"),
+    ({"WorkflowName": "a b"}, f"{VALUE}.Name", "WorkflowName:"),
+    ({"Trigger": None}, "MissingParameter", "Trigger:"),
+    ({"Trigger": S3_TRIGGER}, VALUE, "Trigger.Type:"),
+    ({"MediaProcessTask": None}, "MissingParameter", "MediaProcessTask:"),
+    ({"MediaProcessTask": {"ImageSpriteTaskSet": []}}, "MissingParameter", "MediaProcessTask:"),
+    (
+        {"MediaProcessTask": {"TranscodeTaskSet": [{"Definition": 9}]}},
+        f"{VALUE}.Definition",
+        "MediaProcessTask.TranscodeTaskSet[0].Definition:",
+    ),
+    ({"AiRecognitionTask": {"Definition": 10}}, VALUE, "AiRecognitionTask: not supported"),
+    ({"TaskPriority": 11}, VALUE, "TaskPriority:"),
+    ({"OutputDir": "/no-slash"}, VALUE, "OutputDir:"),
+    ({"TaskNotifyConfig": {"NotifyType": "URL"}}, "MissingParameter", "TaskNotifyConfig.NotifyUrl:"),
+]
 
 
-@pytest.mark.parametrize(
-    ("request_", "code", "field"),
-    [
-        ({"Limit": 101}, f"{VALUE}.Limit", "Limit:"),
-        ({"Status": "Deleted"}, VALUE, "Status:"),
-        ({"Offset": -1}, VALUE, "Offset:"),
-        ({"WorkflowIds": list(range(101))}, VALUE, "WorkflowIds:"),
-    ],
-)
-async def test_refused_listings(stand, request_, code, field):
-    error = await stand.refusal("DescribeWorkflows", request_)
-    assert (error.code, error.message.startswith(field)) == (code, True), error.message
+async def test_refused(stand):
+    for changes, code, field in REFUSED:
+        error = await stand.refusal("CreateWorkflow", workflow(**changes))
+        assert (error.code, error.message.startswith(field)) == (code, True), error.message
+        assert (await stand.call("DescribeWorkflows")).TotalCount == 0
+
+
+REFUSED_LISTINGS = [
+    ({"Limit": 101}, f"{VALUE}.Limit", "Limit:"),
+    ({"Status": "Deleted"}, VALUE, "Status:"),
+    ({"Offset": -1}, VALUE, "Offset:"),
+    ({"WorkflowIds": list(range(101))}, VALUE, "WorkflowIds:"),
+]
+
+
+async def test_refused_listings(stand):
+    for request_, code, field in REFUSED_LISTINGS:
+        error = await stand.refusal("DescribeWorkflows", request_)
+        assert (error.code, error.message.startswith(field)) == (code, True), error.message
