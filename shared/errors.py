@@ -29,6 +29,7 @@ ReelwayError
 ├── services.api.domain.problems.Problem                     what a caller of the REST interface did wrong
 ├── services.api.domain.access.RoleTooLow                    the caller's role is not enough
 ├── services.api.domain.access.WritesUndeclared              a call that only reads wanted to write
+├── shared.sealing.SealError                                 something sealed that cannot be opened
 ├── services.local.errors.LocalError                         what can stop the launcher; its tree is there
 ├── services.notifier.sinks.checked_network.AddressRefused   a callback may not go to this address
 ├── services.workers.media.dash.NotIndexed                   a file has no index of its segments

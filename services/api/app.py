@@ -12,11 +12,24 @@ from services.api.http_app import create_app
 from services.api.peers import Peers
 from services.api.settings import ApiSettings
 from shared.adapters.s3 import S3BucketAccess
+from shared.adapters.state_url import sqlite_file
 from shared.health import serve_app
 from shared.runtime import Runtime, while_store_away
+from shared.sealing import MasterKeys, master_key_file, new_master_key
 
 SERVICE = "api"
 log = structlog.get_logger(__name__)
+
+
+def master_keys(settings: ApiSettings) -> MasterKeys:
+    """The keys that the settings name; makes their file at the first start. Raises ValueError, OSError."""
+    if given := settings.master_keys.get_secret_value():
+        return MasterKeys.read(given)
+    if settings.master_key_file is not None:
+        return master_key_file(settings.master_key_file)
+    if settings.state_url.startswith("sqlite://"):
+        return master_key_file(sqlite_file(settings.state_url).with_name("master.key"))
+    return MasterKeys.read(new_master_key())
 
 
 async def build(runtime: Runtime) -> None:
@@ -24,7 +37,8 @@ async def build(runtime: Runtime) -> None:
     settings = runtime.settings
     if not isinstance(settings, ApiSettings):
         raise TypeError("the API needs ApiSettings")
-    credentials = CredentialBook(runtime.records, runtime.clock)
+    credentials = CredentialBook(runtime.records, runtime.clock, master_keys(settings))
+    await while_store_away(credentials.seal_all)
     if settings.bootstrap_secret_id:
         secret_key = settings.bootstrap_secret_key.get_secret_value()
         made = await while_store_away(

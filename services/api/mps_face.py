@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -11,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from services.api.actions.registry import find_action
+from services.api.credentials import NO_KEY, Known
 from services.api.dependencies import Dependencies
 from services.api.domain.access import RoleTooLow
 from services.api.domain.errors import ApiError, auth_failure
@@ -21,7 +23,6 @@ from services.api.entering import entered
 from services.api.metrics import CALL_SECONDS, CALLS, OK, UNKNOWN_ACTION
 from shared.errors import ReelwayError
 from shared.model.audit import Actor
-from shared.model.credential import Credential
 from shared.ports.objects import ObjectError
 from shared.ports.state import StateError
 
@@ -116,7 +117,7 @@ class MpsFace:
         finally:
             CALLS.labels(known, code).inc()
 
-    async def _authenticate(self, signed: SignedRequest) -> tuple[Call, Credential]:
+    async def _authenticate(self, signed: SignedRequest) -> tuple[Call, Known]:
         if "authorization" in signed.headers:
             return await self._authenticate_tc3(signed)
         params = _v1_params(signed)
@@ -124,26 +125,38 @@ class MpsFace:
             raise auth_failure("InvalidAuthorization", "the request is not signed")
         return await self._authenticate_v1(signed, params)
 
-    async def _authenticate_tc3(self, signed: SignedRequest) -> tuple[Call, Credential]:
+    async def _authenticate_tc3(self, signed: SignedRequest) -> tuple[Call, Known]:
         claim = read_tc3(signed)
-        credential = await self._credential(claim.secret_id, signed.headers.get("x-tc-token", ""))
-        check_tc3(signed, claim, credential.secret_key, self._deps.clock.now())
+        now = self._deps.clock.now()
+        known = await self._checked(
+            claim.secret_id,
+            signed.headers.get("x-tc-token", ""),
+            lambda secret_keys: check_tc3(signed, claim, secret_keys, now),
+        )
         params = unflatten(read_form(signed.query)) if signed.method == "GET" else read_json(signed.body)
-        return Call(signed.headers.get("x-tc-action", ""), signed.headers.get("x-tc-version", ""), params), credential
+        return Call(signed.headers.get("x-tc-action", ""), signed.headers.get("x-tc-version", ""), params), known
 
-    async def _authenticate_v1(self, signed: SignedRequest, params: Mapping[str, str]) -> tuple[Call, Credential]:
+    async def _authenticate_v1(self, signed: SignedRequest, params: Mapping[str, str]) -> tuple[Call, Known]:
         common, own = common_and_own(params)
-        credential = await self._credential(common.get("SecretId", ""), common.get("Token", ""))
-        check_v1(signed, params, credential.secret_key, self._deps.clock.now())
-        return Call(common.get("Action", ""), common.get("Version", ""), unflatten(own)), credential
+        now = self._deps.clock.now()
+        known = await self._checked(
+            common.get("SecretId", ""),
+            common.get("Token", ""),
+            lambda secret_keys: check_v1(signed, params, secret_keys, now),
+        )
+        return Call(common.get("Action", ""), common.get("Version", ""), unflatten(own)), known
 
-    async def _credential(self, secret_id: str, token: str) -> Credential:
+    async def _checked(self, secret_id: str, token: str, check: Callable[[Sequence[str]], None]) -> Known:
+        """The credential, if the signature is its own. A SecretId that is not there takes the same way and as long."""
         if token:
             raise auth_failure("TokenFailure", "temporary credentials are not supported by this version")
-        credential = await self._deps.credentials.find(secret_id)
-        if credential is None:
+        known = await self._deps.credentials.find(secret_id)
+        if known is None:
+            with contextlib.suppress(ApiError):
+                check((NO_KEY,))
             raise auth_failure("SecretIdNotFound", "there is no such SecretId")
-        return credential
+        check(known.secret_keys)
+        return known
 
 
 _TARGETS = ("ScheduleId", "TaskId", "Definition", "WorkflowId", "PersonId", "Keywords", "ScheduleName", "Name")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
+from shared.sealing import MasterKeys
 from shared.settings import ServiceSettings
 
 
@@ -22,6 +24,13 @@ class ApiSettings(ServiceSettings):
     bootstrap_secret_key: SecretStr = SecretStr("")
     bootstrap_app_id: str = Field(default="1250000000", pattern=r"^\d{1,20}$")
     """The tenant of that credential; COS bucket names end with it."""
+
+    master_keys: SecretStr = SecretStr("")
+    """Keys that seal the secrets in the store, `id:base64 of 32 bytes`, separated by commas; the first one seals, all
+    of them open. Empty for those of `master_key_file`."""
+    master_key_file: Path | None = Field(default=None, validate_default=True)
+    """The same in a file, which is made at the first start if it is missing. Default: `master.key` beside the SQLite
+    file; with MongoDB one of both settings is needed."""
 
     s3_public_endpoint: str | None = Field(default=None, pattern=r"^https?://")
     """Where people's programs reach the object storage, for the links that the API gives away; none if that is
@@ -42,6 +51,22 @@ class ApiSettings(ServiceSettings):
     def operators(self) -> frozenset[str]:
         """Those who run the installation."""
         return frozenset(self.operator_app_ids or (self.bootstrap_app_id,))
+
+    @field_validator("master_key_file")
+    @classmethod
+    def _needed_beside_servers(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        server = info.data.get("state_url", "").startswith("mongodb")
+        given = info.data.get("master_keys", SecretStr(""))
+        if server and value is None and not given.get_secret_value():
+            raise ValueError("this or REELWAY_MASTER_KEYS is needed with MongoDB, the same for all API processes")
+        return value
+
+    @field_validator("master_keys")
+    @classmethod
+    def _check_keys(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            MasterKeys.read(value.get_secret_value())
+        return value
 
     @field_validator("health_peers", mode="before")
     @classmethod

@@ -100,7 +100,7 @@ class Client:
         raise _failure(answer)
 
 
-_EXIT_CODES = {400: 2, 422: 2, 404: 3, 409: 4, 401: 5}
+_EXIT_CODES = {400: 2, 422: 2, 404: 3, 409: 4, 401: 5, 403: 5}
 
 
 def _failure(answer: httpx.Response) -> CallFailed:

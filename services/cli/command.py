@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from services.cli import buckets, limits, operations, pipelines, runs, uploads, workers
+from services.cli import audit, buckets, credentials, limits, operations, pipelines, runs, uploads, workers
 from shared.errors import ReelwayError
 
 app = typer.Typer(
@@ -31,6 +31,8 @@ app.add_typer(limits.app, name="limits")
 app.command("upload")(buckets.upload)
 app.command("queues")(operations.show_queues)
 app.command("stuck")(operations.show_stuck)
+app.add_typer(credentials.app, name="credentials")
+app.add_typer(audit.app, name="audit")
 _out = Console()
 _err = Console(stderr=True)
 

@@ -19,6 +19,7 @@ class DataFolder:
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().resolve()
         self.credentials = self.root / "credentials.json"
+        self.master_key = self.root / "master.key"
         self.state = self.root / "state.db"
         self.objects = self.root / "objects"
         self.scratch = self.root / "scratch"

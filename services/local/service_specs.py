@@ -91,6 +91,7 @@ def service_env(wiring: Wiring, name: str, health_ports: Mapping[str, int]) -> d
                 "REELWAY_API_HOST": LOOPBACK,
                 "REELWAY_API_PORT": str(wiring.api_port),
                 "REELWAY_HEALTH_PEERS": ",".join(peers),
+                "REELWAY_MASTER_KEY_FILE": str(wiring.folder.master_key),
                 "REELWAY_BOOTSTRAP_SECRET_ID": credentials.secret_id,
                 "REELWAY_BOOTSTRAP_SECRET_KEY": credentials.secret_key,
                 "REELWAY_BOOTSTRAP_APP_ID": credentials.app_id,

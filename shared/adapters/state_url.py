@@ -45,6 +45,11 @@ async def open_state(url: str, specs: Iterable[CollectionSpec]) -> StateStore:
             raise BadStateUrl(f"unknown scheme {scheme!r}")
 
 
+def sqlite_file(url: str) -> Path:
+    """The file of a `sqlite:` URL. Raises BadStateUrl."""
+    return _file(url.partition("://")[2])
+
+
 def _file(rest: str) -> Path:
     """`rest` is `//absolute/path`, one slash of which separates the empty host."""
     path = Path(unquote(rest[1:]))

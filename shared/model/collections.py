@@ -54,6 +54,7 @@ AUDIT_SEARCH: Search = ("tenant", "at", "_id", "action", "kind", "actor.secret_i
 """What was changed in a tenant, newest first."""
 AUDIT = CollectionSpec("audit", searches=(AUDIT_SEARCH,))
 WORKERS = CollectionSpec("workers")
+SESSIONS = CollectionSpec("sessions", indexes=(("expires_at",),))
 GATES = CollectionSpec("gates")
 TEMPLATES = CollectionSpec("templates", indexes=(("tenant", "kind", "definition"),))
 ANSWERS = CollectionSpec("answers", indexes=(("expires_at",),))
@@ -74,6 +75,7 @@ ALL = (
     CREDENTIALS,
     AUDIT,
     WORKERS,
+    SESSIONS,
     GATES,
     TEMPLATES,
     ANSWERS,

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
-from shared.model.base import Document, Instant
+from shared.model.base import Document, Instant, Value
 
 
 class Role(StrEnum):
@@ -25,13 +25,27 @@ class Role(StrEnum):
         return order.index(self) >= order.index(needed)
 
 
+class SealedKey(Value):
+    """A SecretKey as it is stored. `id` tells the keys of a credential apart; `until` is the end of its overlap with
+    the key after it, None for the newest."""
+
+    id: str
+    sealed: str = Field(repr=False)
+    created_at: Instant
+    until: Instant | None = None
+
+
 class Credential(Document):
-    """A key pair of a tenant; the document's id is the SecretId."""
+    """A SecretId (the document's id) of a tenant with its keys, the newest first."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    secret_key: str = Field(repr=False)
+    secret_key: str = Field(default="", repr=False)
+    """In plain, as versions before wrote it; it is sealed when it is met."""
+    keys: tuple[SealedKey, ...] = ()
     tenant: str
+    name: str = ""
+    """What people call it."""
     created_at: Instant
     disabled: bool = False
     role: Role = Role.ADMIN

@@ -14,6 +14,7 @@ from shared.model.gate import Gate
 from shared.model.pipeline import Pipeline
 from shared.model.run import Run
 from shared.model.sample import FacePhoto, PersonSample, WordSample
+from shared.model.session import Session
 from shared.model.task import Task
 from shared.model.template import Template
 from shared.model.upload import OutputRecord, UploadRecord
@@ -37,6 +38,7 @@ class Records:
         self.attempt_logs = Repository(store, collections.ATTEMPT_LOGS, AttemptLog)
         self.credentials = Repository(store, collections.CREDENTIALS, Credential)
         self.audit = Repository(store, collections.AUDIT, AuditRecord)
+        self.sessions = Repository(store, collections.SESSIONS, Session)
         self.templates = Repository(store, collections.TEMPLATES, Template)
         self.answers = Repository(store, collections.ANSWERS, KeptAnswer)
         self.workers = Repository(store, collections.WORKERS, WorkerRecord)

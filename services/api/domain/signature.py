@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
@@ -75,14 +75,13 @@ def check_time(timestamp: str, now: datetime) -> datetime:
     return datetime.fromtimestamp(int(timestamp), UTC)
 
 
-def check_tc3(request: SignedRequest, claim: Tc3Claim, secret_key: str, now: datetime) -> None:
-    """Returns if the signature was made with this key for this request within the clock window; raises ApiError."""
+def check_tc3(request: SignedRequest, claim: Tc3Claim, secret_keys: Sequence[str], now: datetime) -> None:
+    """Returns if the signature was made with one of these keys, for this request, within the clock window; raises
+    ApiError."""
     signed_at = check_time(claim.timestamp, now)
     if claim.date != signed_at.strftime("%Y-%m-%d"):
         raise auth_failure("SignatureFailure", "the date of the credential scope is not that of X-TC-Timestamp")
-    key = f"TC3{secret_key}".encode()
-    for part in (claim.date, claim.service, "tc3_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
+    keys = [_signing_key(secret_key, claim) for secret_key in secret_keys]
     good = False
     for canonical in _canonical_requests(request, claim.signed_headers):
         text = "\n".join(
@@ -93,9 +92,17 @@ def check_tc3(request: SignedRequest, claim: Tc3Claim, secret_key: str, now: dat
                 hashlib.sha256(canonical.encode()).hexdigest(),
             )
         )
-        good |= hmac.compare_digest(hmac.digest(key, text.encode(), "sha256").hex(), claim.signature)
+        for key in keys:
+            good |= hmac.compare_digest(hmac.digest(key, text.encode(), "sha256").hex(), claim.signature)
     if not good:
         raise _wrong_signature()
+
+
+def _signing_key(secret_key: str, claim: Tc3Claim) -> bytes:
+    key = f"TC3{secret_key}".encode()
+    for part in (claim.date, claim.service, "tc3_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
 
 
 def _canonical_requests(request: SignedRequest, signed_headers: str) -> Iterator[str]:
@@ -124,7 +131,7 @@ def _hosts(request: SignedRequest) -> list[str]:
     return [host, f"{host}:80", f"{host}:443"]
 
 
-def check_v1(request: SignedRequest, params: Mapping[str, str], secret_key: str, now: datetime) -> None:
+def check_v1(request: SignedRequest, params: Mapping[str, str], secret_keys: Sequence[str], now: datetime) -> None:
     """The same for the parameters of an HmacSHA256 or HmacSHA1 call, query or form (contract §2.2)."""
     check_time(params.get("Timestamp", ""), now)
     method = params.get("SignatureMethod") or "HmacSHA1"
@@ -137,8 +144,9 @@ def check_v1(request: SignedRequest, params: Mapping[str, str], secret_key: str,
     good = False
     for path, host in product(dict.fromkeys(("/", request.path)), _hosts(request)):
         text = f"{request.method}{host}{path}?{listed}"
-        wanted = base64.b64encode(hmac.digest(secret_key.encode(), text.encode(), algorithm))
-        good |= hmac.compare_digest(wanted, given)
+        for secret_key in secret_keys:
+            wanted = base64.b64encode(hmac.digest(secret_key.encode(), text.encode(), algorithm))
+            good |= hmac.compare_digest(wanted, given)
     if not good:
         raise _wrong_signature()
 

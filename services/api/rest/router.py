@@ -15,14 +15,27 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from services.api.rest import buckets, events, limits, operations, pipelines, reruns, run_files, runs, uploads
+from services.api.rest import (
+    audit,
+    buckets,
+    credentials,
+    events,
+    limits,
+    operations,
+    pipelines,
+    reruns,
+    run_files,
+    runs,
+    session,
+    uploads,
+)
 from services.api.rest.answers import MEDIA_TYPE, ProblemDetails, on_refusal
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
     "4XX": {"description": "Refused; nothing was changed.", "model": ProblemDetails},
     "5XX": {"description": "Not done, or done in part.", "model": ProblemDetails},
 }
-DESCRIPTION = """Operations on runs, pipelines and limits. Authentication is HTTP Basic with SecretId and SecretKey.
+DESCRIPTION = """Management of Reelway. Authentication is HTTP Basic with SecretId and SecretKey, or a session.
 
 Refusals are `application/problem+json` (RFC 9457) with a stable `code`. What belongs to another tenant is not there."""
 
@@ -40,7 +53,20 @@ def new_application() -> FastAPI:
     )
     # Before `/runs/{run_id}/...`: a fixed name goes before a run's id.
     everything = APIRouter(prefix="/api/v1", responses=_REFUSED)
-    for module in (reruns, runs, run_files, pipelines, uploads, buckets, events, operations, limits):
+    for module in (
+        reruns,
+        runs,
+        run_files,
+        pipelines,
+        uploads,
+        buckets,
+        events,
+        operations,
+        limits,
+        credentials,
+        session,
+        audit,
+    ):
         everything.include_router(module.router)
     app.include_router(everything)
     app.add_exception_handler(RequestValidationError, on_refusal)

@@ -33,6 +33,7 @@ from shared.ports.buckets import BucketAccess, BucketPage, Part
 from shared.ports.objects import ObjectAccessDenied, ObjectError, ObjectInfo, ObjectNotFound, ObjectsUnavailable
 from shared.ports.publisher import Outgoing
 from shared.ports.state import StateUnavailable
+from shared.sealing import MasterKeys, new_master_key
 from shared.state.records import Records
 
 TENANT = "1250000000"
@@ -282,7 +283,7 @@ async def running_stand(
     health = Health("api")
     health.add("state", store.ping)
     health.add("objects", objects.ping)
-    book = CredentialBook(records, clock)
+    book = CredentialBook(records, clock, MasterKeys.read(new_master_key()))
     await book.ensure(SECRET_ID, SECRET_KEY, TENANT)
     await book.ensure(OTHER_ID, OTHER_KEY, OTHER_TENANT)
     numbers = itertools.count(1)

@@ -25,6 +25,9 @@ class AwayStore:
         self.errors = list(errors)
         self.ensured = 0
 
+    async def seal_all(self) -> None:
+        return None
+
     async def ensure(self, *_: str) -> bool:
         if self.errors:
             raise self.errors.pop(0)
@@ -33,7 +36,7 @@ class AwayStore:
 
 
 def a_runtime() -> Any:
-    settings = ApiSettings(bootstrap_secret_id="AKIDlocal", bootstrap_secret_key="key")
+    settings = ApiSettings(state_url="memory://", bootstrap_secret_id="AKIDlocal", bootstrap_secret_key="key")
     bus = SimpleNamespace(topics=Topics("reelway."), declare_topics=lambda *_: None)
     return runtime.Runtime("api", settings, ManualClock(T0), None, None, None, bus, Health("api"))  # type: ignore[arg-type]
 

@@ -66,7 +66,7 @@ def with_headers(request: SignedRequest, **headers: str) -> SignedRequest:
 
 def verify(request: SignedRequest, secret: str = SECRET, now: datetime = NOW) -> str:
     claim = read_tc3(request)
-    check_tc3(request, claim, secret, now)
+    check_tc3(request, claim, [secret], now)
     return claim.secret_id
 
 
@@ -275,7 +275,7 @@ def test_v1_of_the_official_sdk_is_good(http_method, sign_method):
     received = as_received(sdk_request(sign_method, http_method))
     params = read_form(received.query or received.body.decode())
     now = datetime.now(UTC)
-    check_v1(received, params, SECRET, now)
+    check_v1(received, params, [SECRET], now)
     for secret, changed, code in [
         ("other", params, "AuthFailure.SignatureFailure"),
         (SECRET, {**params, "Status": "WAITING"}, "AuthFailure.SignatureFailure"),
@@ -283,7 +283,7 @@ def test_v1_of_the_official_sdk_is_good(http_method, sign_method):
         (SECRET, {**params, "Timestamp": "1"}, "AuthFailure.SignatureExpire"),
     ]:
         with pytest.raises(ApiError) as caught:
-            check_v1(received, changed, secret, now)
+            check_v1(received, changed, [secret], now)
         assert caught.value.wire_code == code
 
 
@@ -292,4 +292,4 @@ def test_v1_signs_underscores_in_names_as_dots_and_defaults_to_sha1():
     text = f"GETh:1/?A.B=1&Action=DescribeTasks&SecretId=AKIDlocal&Timestamp={SIGNED_AT}"
     signature = base64.b64encode(hmac.new(SECRET.encode(), text.encode(), hashlib.sha1).digest()).decode()
     request = SignedRequest("GET", "/", "", {"host": "h:1"}, b"")
-    check_v1(request, {**params, "Signature": signature}, SECRET, NOW)
+    check_v1(request, {**params, "Signature": signature}, [SECRET], NOW)
