@@ -22,7 +22,7 @@ CODEC_RATES: dict[str, tuple[int, ...]] = {
     "ac3": _DOLBY,
     "eac3": _DOLBY,
     "opus": (8000, 12000, 16000, 24000, 48000),
-    "vorbis": SAMPLE_RATES[1:],
+    "vorbis": _UP_TO_48,
     "flac": SAMPLE_RATES[1:],
     "pcm16": SAMPLE_RATES[1:],
     "pcm24": SAMPLE_RATES[1:],

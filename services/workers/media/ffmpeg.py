@@ -86,11 +86,11 @@ def source(path: Path, *before: str) -> list[str]:
     ]
 
 
-def bounded(lasts_s: float) -> tuple[str, ...]:
+def bounded(lasts_s: float, lead_s: float = 0.0) -> tuple[str, ...]:
     """Input options that end the reading of a source far behind the end that it claims. A packet may claim to be shown
     in a hundred years, and filters that make an even frame rate would fill all the time up to it. None if the
-    duration is not known."""
-    return ("-t", f"{BEYOND * lasts_s + BEYOND_S:.3f}") if lasts_s > 0 else ()
+    duration is not known. `lead_s` is read besides."""
+    return ("-t", f"{BEYOND * lasts_s + BEYOND_S + lead_s:.3f}") if lasts_s > 0 else ()
 
 
 async def call(

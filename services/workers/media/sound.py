@@ -28,6 +28,18 @@ LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "
 _MP2_KBPS = (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
 _MP2_LOW_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
+_VORBIS_KBPS = {
+    8000: (8, 42), 11025: (12, 50), 12000: (12, 50), 16000: (16, 100), 22050: (16, 90), 24000: (16, 90),
+    32000: (30, 190), 44100: (32, 240), 48000: (32, 240),
+}  # fmt: skip
+"""What libvorbis takes for each channel, by sample rate (measured); it refuses anything else."""
+_VORBIS_LEAST_KBPS = {
+    (2, 8000): 12, (2, 11025): 16, (2, 12000): 16, (2, 16000): 24, (2, 22050): 30, (2, 24000): 30, (2, 32000): 36,
+    (2, 44100): 45, (2, 48000): 45, (6, 44100): 84, (6, 48000): 84,
+}  # fmt: skip
+"""Of channels that it couples."""
+_EAC3_LEAST_KBPS = 40
+"""Of more than two channels."""
 _FALLBACK_KBPS_PER_CHANNEL = 64
 _MIN_KBPS = 32
 _MAX_KBPS_PER_CHANNEL = 128
@@ -148,6 +160,12 @@ def _kbps(audio: AudioTemplateInfo, source: MediaAudioStreamItem, channels: int,
             return _nearest(wanted, _AC3_KBPS)
         case "mp3":
             return min(wanted, 320)
+        case "eac3" if channels > 2:
+            return max(wanted, _EAC3_LEAST_KBPS)
+        case "vorbis":
+            low, high = _VORBIS_KBPS.get(rate, _VORBIS_KBPS[48000])
+            count = channels or source.channel or 2
+            return min(max(wanted, _VORBIS_LEAST_KBPS.get((count, rate), low * count)), high * count)
         case _:
             return wanted
 

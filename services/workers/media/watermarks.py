@@ -88,7 +88,7 @@ def _overlay(mark: Mark, picture: Picture, times: Moments, canvas: Canvas) -> Ov
     options += ["eof_action=pass"] if picture.moves and repeat == "once" and not picture.lasts_s else []
     options += [enabled] if (enabled := canvas.enabled(times)) else []
     return Overlay(
-        arguments=tuple(source(picture.path, "-f", picture.demuxer, *_loop(picture, looped))),
+        arguments=tuple(source(picture.path, "-f", picture.demuxer, *_loop(picture, looped, canvas.lasts_s))),
         x=str(even_left),
         y=str(even_top),
         filters=(*filters, *padding),
@@ -96,11 +96,14 @@ def _overlay(mark: Mark, picture: Picture, times: Moments, canvas: Canvas) -> Ov
     )
 
 
-def _loop(picture: Picture, looped: bool) -> tuple[str, ...]:
-    """How often it is played is ours to say, not the file's."""
+def _loop(picture: Picture, looped: bool, lasts_s: float) -> tuple[str, ...]:
+    """How often it is played is ours to say, not the file's. It ends with the output: laid over a source of which not
+    one frame can be decoded it would be read for ever."""
     if not picture.moves:
         return ()
-    return ("-ignore_loop", "1", *(("-stream_loop", "-1") if looped else ()))
+    if not looped:
+        return ("-ignore_loop", "1")
+    return ("-ignore_loop", "1", "-stream_loop", "-1", *(("-t", f"{lasts_s + 1:.3f}") if lasts_s else ()))
 
 
 def _prepared(picture: Picture, size: tuple[int, int], canvas: Canvas) -> list[str]:

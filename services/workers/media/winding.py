@@ -37,6 +37,13 @@ def is_still(source: MediaMetaData) -> bool:
     return not _STILLS.isdisjoint(source.container.split(","))
 
 
+def jump_s(source: MediaMetaData, time_s: float) -> float:
+    """How long before a moment to begin when ffmpeg is to decode from there on: 0 where it finds the key frame before
+    by itself, at most `time_s`."""
+    names = source.container.split(",")
+    return 0.0 if not _INDEXED.isdisjoint(names) else min(lead_s(source), time_s)
+
+
 def seek_costs_s(source: MediaMetaData) -> float:
     """What taking one picture by a jump costs, in seconds of the source decoded."""
     return SEEK_COSTS_S + lead_s(source)

@@ -71,6 +71,7 @@ class AdaptivePlan:
     key: str
     segment_template: str
     expected_s: float
+    lead_s: float = 0.0
 
     @property
     def keys(self) -> list[str]:

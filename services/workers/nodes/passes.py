@@ -19,7 +19,7 @@ FIRST_PASS_SHARE = 0.35
 class Passes(Protocol):
     """What plans have in common: arguments before the source, those that open what is beside it, and those of the
     output; `first_pass` stands in their place in a call that goes before, if there is one. `expected_s` is how long the
-    output is to last, 0 if that cannot be known."""
+    output is to last, 0 if that cannot be known; `lead_s` how much of the source is read before it begins."""
 
     @property
     def before(self) -> tuple[str, ...]: ...
@@ -36,6 +36,9 @@ class Passes(Protocol):
     @property
     def expected_s(self) -> float: ...
 
+    @property
+    def lead_s(self) -> float: ...
+
 
 async def run_passes(
     tools: MediaTools,
@@ -49,8 +52,10 @@ async def run_passes(
     """Both passes or the one; returns what ffmpeg complained about. `on_written` is told when the output has grown,
     `before` is the share of the progress that is made already."""
     bound = ffmpeg.bounded(work.expected_s)
-    # Of what is read and of what is written: the last frame may last for ever. A length that was asked for comes later.
-    opened = [*ffmpeg.source(path, *work.before, *bound), *work.inputs, *bound]
+    # Of what is read and of what is written: the last frame may last for ever. A length that was asked for comes later,
+    # and the last one counts.
+    read = ffmpeg.bounded(work.expected_s, work.lead_s)
+    opened = [*ffmpeg.source(path, *read, *work.before), *work.inputs, *bound]
     done = 0.0
 
     def on_time(written_s: float) -> None:

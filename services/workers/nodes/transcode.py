@@ -91,6 +91,8 @@ class Transcode:
             raise SourceFileError("the source is damaged: nothing of it could be decoded")
         local = await asyncio.to_thread(files_beside, produced, work.segments) if work.segments else []
         made = await probe_output(produced, sum(part.stat().st_size for part in (produced, *local)))
+        if work.with_picture and made.video is None:
+            raise SourceFileError("the source has no picture in that part, or it cannot be decoded")
         check_duration(source, made.duration, work.expected_s, complaints)
         with as_invalid_input():
             files = await asyncio.to_thread(_files, produced, local, work, names, place)

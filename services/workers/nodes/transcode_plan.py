@@ -6,13 +6,13 @@ made (audio alone), an encode is refused as NoVideoMedia because whoever asks fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from services.workers.media.added_sounds import added_sounds
 from services.workers.media.canvas import Canvas
 from services.workers.media.containers import ContainerFormat, container_format
-from services.workers.media.effects import NO_EFFECTS, Effects
+from services.workers.media.effects import NO_EFFECTS, Effects, joined
 from services.workers.media.encoding import in_two_passes, video_arguments
 from services.workers.media.geometry import geometry
 from services.workers.media.hdr import made_hdr10, static_metadata
@@ -23,6 +23,7 @@ from services.workers.media.shaping import HD_HEIGHT, pixel_format, shaped_pictu
 from services.workers.media.sound import audio_arguments, stream_tags
 from services.workers.media.speech import RawSound
 from services.workers.media.subtitle_tracks import subtitle_tracks
+from services.workers.media.winding import is_still, jump_s
 from shared.model.failure import ErrCode, InvalidInput, SourceFileError
 from shared.mps.facts import AudioFacts
 from shared.mps.media import MediaMetaData
@@ -46,7 +47,8 @@ class TranscodePlan:
 
     `before` and `after` are ffmpeg's arguments before and behind the inputs, `inputs` opens those beside the source;
     `first_pass` stands in the place of `after` in a call that goes before, if there is one. `output` is the local
-    file, in the working folder. `key` is the object, `expected_s` how long it lasts (0 if that cannot be known).
+    file, in the working folder. `key` is the object, `expected_s` how long it lasts (0 if that cannot be known),
+    `lead_s` how much is read before it begins.
     `segments` and `segment_template` are set for HLS.
     """
 
@@ -57,7 +59,9 @@ class TranscodePlan:
     key: str
     shown_path: str
     expected_s: float
+    lead_s: float
     copied: bool
+    with_picture: bool
     format: ContainerFormat
     first_pass: tuple[str, ...] = ()
     segments: Segments | None = None
@@ -68,32 +72,59 @@ class TranscodePlan:
 @dataclass(frozen=True, slots=True)
 class Cut:
     """The part of the source that is wanted: where it starts, how much to write (0 for all), how long to expect it (0
-    if that cannot be known), in seconds."""
+    if that cannot be known), in seconds.
+
+    Reading begins `lead_s` before, for a key frame to lie between, and filters take that away: a jump in MPEG-TS lands
+    somewhere, and there would be no picture up to the next key frame. `clock_s` is where filters see the start then.
+    """
 
     start_s: float
     length_s: float
     expected_s: float
     raw_times: bool = False
+    lead_s: float = 0.0
+    clock_s: float = 0.0
 
     @property
     def before(self) -> tuple[str, ...]:
         """Input options."""
+        jump = self.start_s - self.lead_s
         return (
             *(("-copyts",) if self.raw_times else ()),
-            *(("-ss", f"{self.start_s:.3f}") if self.start_s else ()),
+            *(("-noaccurate_seek",) if self.lead_s and jump else ()),
+            *(("-ss", f"{jump:.3f}") if jump else ()),
         )
+
+    @property
+    def taking_lead_away(self) -> Effects:
+        """Filters on picture and sound before all others."""
+        if not self.lead_s:
+            return NO_EFFECTS
+        start = f"start={self.clock_s:.6f}"
+        back = [] if self.raw_times else [f"setpts=PTS-{self.clock_s:.6f}/TB"]
+        sound = (f"atrim={start}", *(f"a{text}" for text in back))
+        return Effects(before_size=(f"trim={start}", *back), before_mix=sound)
 
     @property
     def length(self) -> tuple[str, ...]:
         """Output options."""
-        return ("-t", f"{self.length_s:.3f}") if self.length_s else ()
+        # With the source's timestamps ffmpeg counts it from 0, wherever the part begins.
+        until = self.length_s + (self.clock_s if self.raw_times else 0.0)
+        return ("-t", f"{until:.3f}") if self.length_s else ()
 
 
 def cut(params: TranscodeTaskInput, template: RawTranscodeParameter, source: MediaMetaData) -> Cut:
     """Raises InvalidInput, SourceFileError."""
     with_video, with_audio = _streams(template, source)
     raw_times = bool(with_video and template.video_template and template.video_template.raw_pts)
-    return Cut(*_cut(params, source, with_video=with_video, with_audio=with_audio), raw_times)
+    part = Cut(*_cut(params, source, with_video=with_video, with_audio=with_audio), raw_times)
+    if raw_times:
+        part = replace(part, clock_s=part.start_s + (source.facts.start if source.facts else 0.0))
+    video, audio = template.video_template if with_video else None, template.audio_template if with_audio else None
+    if any(each and each.codec == "copy" for each in (video, audio)):
+        return part
+    lead_s = jump_s(source, part.start_s)
+    return replace(part, lead_s=lead_s, clock_s=part.clock_s if raw_times else lead_s)
 
 
 def plan(
@@ -114,6 +145,9 @@ def plan(
     audio = template.audio_template if with_audio else None
     written = container_format(template.container, template.segment_type)
     part = cut(params, template, source)
+    lead = part.taking_lead_away
+    # Speech without noise was cut when it was made.
+    effects = joined(replace(lead, before_mix=()) if speech else lead, effects)
     joining = _joining(effects, source, part, with_picture=with_video)
     if joining and not template.remove_audio and joining.any_sound:
         audio = template.audio_template
@@ -153,7 +187,7 @@ def plan(
         before=(
             *(("-threads", str(threads)) if threads else ()),
             *part.before,
-            *(part.length if joining else ()),
+            *(("-t", f"{part.lead_s + part.length_s:.3f}") if joining and part.length_s else ()),
         ),
         inputs=(*inputs, *tracks.inputs),
         after=(
@@ -166,7 +200,9 @@ def plan(
         key=names.key("OutputObjectPath", path, written.extension),
         shown_path=names.shown(path, written.extension),
         expected_s=joining.lasts_s if joining else part.expected_s,
+        lead_s=part.lead_s,
         copied=(video is None or copied_video) and (audio is None or audio.codec == "copy"),
+        with_picture=video is not None,
         format=written,
         segments=segments,
         segment_template=_segment_template(params, path) if segments else None,
@@ -357,6 +393,8 @@ def _cut(
     wanted_start, wanted_end = params.start_time_offset or 0.0, params.end_time_offset or 0.0
     if not wanted_start and not wanted_end:
         return 0.0, 0.0, lasts
+    if is_still(source) and wanted_start > 0:
+        raise _bad_offset(f"StartTimeOffset {wanted_start:g} is beyond the end of the source, which is one picture")
     if not source.duration:
         if wanted_start < 0 or wanted_end < 0:
             raise _bad_offset("negative offsets need a source whose duration is known")

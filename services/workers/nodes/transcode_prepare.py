@@ -9,6 +9,7 @@ from pathlib import Path
 from services.workers.media import brightness, ffmpeg
 from services.workers.media.brightness import Brightness
 from services.workers.media.compose import Prepared
+from services.workers.media.effects import Effects, joined
 from services.workers.media.enhance_picture import needs_brightness
 from services.workers.media.enhance_sound import sound_effects, wants_denoise, wants_loudness
 from services.workers.media.ffmpeg import MediaTools
@@ -78,7 +79,8 @@ class Preparation:
         folder: Path,
         report: Callable[[float], None],
     ) -> RawSound:
-        decoding = ["-af", f"{GAPS}:first_pts=0", *cut.length]
+        filters = ",".join((f"{GAPS}:first_pts=0", *cut.taking_lead_away.before_mix))
+        decoding = ["-af", filters, *cut.length]
         return await cleaned(
             tools,
             model,
@@ -119,6 +121,8 @@ class Preparation:
         assert self._sound is not None
         assert self._template.audio_template is not None
         effects = sound_effects(self._sound, level, denoised=denoised)
+        if not denoised:
+            effects = joined(Effects(before_mix=cut.taking_lead_away.before_mix), effects)
         filters = sound_filters(self._template.audio_template, self._audio, effects)
         if cut.length_s and not cut.raw_times:
             # Output options cut behind the filters only, and what follows may be much louder.

@@ -198,6 +198,11 @@ def test_moving_pictures_repeat_as_asked(repeat: str, demuxer: Any, arguments: l
     assert [option for option in found.options if option.startswith(("shortest", "enable"))] == options
 
 
+def test_a_moving_picture_ends_even_if_there_is_no_frame_to_lie_on() -> None:
+    found = overlay(image(), Canvas(FRAME, lasts_s=10), Picture(Path("/x"), "gif", 60, 60, lasts_s=1.5))
+    assert found.arguments[found.arguments.index("-t") + 1] == "11.000"
+
+
 def test_text_reaches_the_filter_as_a_file_only() -> None:
     hostile = "%{pts}':,[x];\\n"
     mark = {

@@ -59,6 +59,9 @@ _RECIPES: dict[str, tuple[str, ...]] = {
     "still.jpg": (*_picture("161x91"), "-frames:v", "1"),
     "interlaced.ts": (*_picture(rate="50"), *_sound(), "-vf", "interlace", "-c:v", "mpeg2video",
                       "-flags", "+ildct+ilme", "-b:v", "2M", "-c:a", "mp2"),
+    # One key frame: a jump lands behind it.
+    "broadcast.ts": (*_picture(seconds=3), *_sound(3), *_X264, "-g", "250", "-sc_threshold", "0", *_AAC),
+    "slides.mp4": (*_picture(seconds=1), *_sound(2), *_X264, *_AAC),
     "late.ts": (*_picture(), *_sound(), *_X264, *_AAC, "-output_ts_offset", "3600", "-muxdelay", "0"),
     "titled.mkv": (*_picture(), *_sound(), *_X264, *_AAC, "-metadata:s:a:0", "language=ger",
                    "-metadata:s:a:0", "title=Ton"),

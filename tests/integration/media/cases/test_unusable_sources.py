@@ -35,6 +35,7 @@ def made(tmp_path: Path) -> Callable[[str], Path]:
         ("huge.png", PICTURE, "no size|too large|cannot be read|nothing of it can be decoded"),
         ("sound.m4a", PICTURE, "has no video"),
         ("silent.mp4", SOUND, "has no audio"),
+        ("slides.mp4", PICTURE | {"StartTimeOffset": 1.5}, "no picture in that part"),
     ],
 )
 async def test_it_fails_once_and_says_why(

@@ -12,9 +12,9 @@ _COPY_SOUND = {"Codec": "copy", "Bitrate": 0, "SampleRate": 0}
 
 def _cut(name: str, start: float, end: float, seconds: float, **more: Any) -> Case:
     offsets = {"StartTimeOffset": start, "EndTimeOffset": end}
-    frames = round(seconds * 25)
-    params = raw("mp4", video(), audio()) | offsets
-    return Case(f"cut-{name}", "noisy.mp4", params, Expect(seconds=seconds, frames=frames, **more))
+    frames, source = round(seconds * 25), more.pop("source", "noisy.mp4")
+    params = raw("mp4", video(**more.pop("members", {})), audio()) | offsets
+    return Case(f"cut-{name}", source, params, Expect(seconds=seconds, frames=frames, **more))
 
 
 CUTS = [
@@ -27,6 +27,18 @@ CUTS = [
     _cut("both-from-the-end", -2, -0.6, 1.4),
     _cut("mixed", 0.52, -1.48, 1),
     _cut("not-at-a-frame", 0.7, 0, 2.3),
+    _cut("broadcast", 1.61, 2.61, 1, source="broadcast.ts"),
+    _cut("broadcast-from-the-end", -1, 0, 1, source="broadcast.ts"),
+    _cut("broadcast-interlaced", -0.8, -0.2, 0.6, source="interlaced.ts"),
+    _cut("broadcast-with-its-times", 1.62, 2.62, 1, source="broadcast.ts", members={"RawPts": 1}),
+    _cut("film-with-its-times", 1.6, 2.6, 1, members={"RawPts": 1}),
+    _cut("end-of-a-film-with-its-times", 0, 1, 1, source="late.ts", members={"RawPts": 1}),
+    Case(
+        "cut-broadcast-in-two-passes",
+        "broadcast.ts",
+        raw("webm", video("vp9", Bitrate=200), audio("opus")) | {"StartTimeOffset": 2},
+        Expect(video="vp9", audio="opus", seconds=1, frames=25),
+    ),
 ]
 
 

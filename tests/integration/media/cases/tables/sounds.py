@@ -51,6 +51,8 @@ CASES = [
     _case("six-of-two", "aac", "m4a", AudioChannel=6, kbps=256, expect={"channels": 6, "layout": "5.1"}),
     _case("six-ac3", "ac3", "m4a", "surround.mkv", AudioChannel=6, kbps=384, expect={"channels": 6}),
     _case("six-opus", "opus", "ogg", "surround.mkv", AudioChannel=6, kbps=256, expect={"channels": 6, "layout": "5.1"}),
+    _case("six-vorbis-at-little", "vorbis", "ogg", "surround.mkv", AudioChannel=6, kbps=64, expect={"channels": 6}),
+    _case("two-vorbis-at-little", "vorbis", "ogg", rate=48000, kbps=32, expect={"channels": 2, "audio_kbps": 45}),
     _case("six-flac", "flac", "flac", "surround.mkv", AudioChannel=6, kbps=0, expect={"channels": 6}),
     _case("as-the-source-but-mp3-has-two", "mp3", "mp3", "surround.mp4", AudioChannel=0, expect={"channels": 2}),
 ]
