@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import structlog
 import uvicorn
@@ -18,6 +19,7 @@ from shared.errors import ReelwayError
 
 CHECK_TIMEOUT_S = 3.0
 Check = Callable[[], Awaitable[None]]
+Detail = Callable[[], Awaitable[dict[str, Any]]]
 log = structlog.get_logger(__name__)
 
 
@@ -27,10 +29,24 @@ class Health:
     def __init__(self, service: str) -> None:
         self.service = service
         self._checks: dict[str, Check] = {}
+        self._detail: Detail | None = None
 
     def add(self, name: str, check: Check) -> None:
         """Adds a check; its failure makes the service not ready."""
         self._checks[name] = check
+
+    def tell(self, detail: Detail) -> None:
+        """What `/healthz` tells beside the checks; it makes no service unready, and is left out if it cannot be had."""
+        self._detail = detail
+
+    async def _details(self) -> dict[str, Any]:
+        if self._detail is None:
+            return {}
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                return {"detail": await self._detail()}
+        except (TimeoutError, ReelwayError):
+            return {}
 
     async def report(self) -> tuple[bool, dict[str, str]]:
         """Whether all checks pass, and `ok` or the reason for each."""
@@ -53,7 +69,7 @@ class Health:
     async def healthz(self, _: Request) -> Response:
         """200 when ready, 503 with the reasons otherwise."""
         ready, checks = await self.report()
-        body = {"service": self.service, "ready": ready, "checks": checks}
+        body = {"service": self.service, "ready": ready, "checks": checks, **await self._details()}
         return JSONResponse(body, status_code=200 if ready else 503)
 
     @staticmethod

@@ -61,6 +61,7 @@ class Client:
         *,
         params: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         patient: bool = False,
     ) -> Any:
         """The answer's JSON. A `patient` call, which must be harmless to repeat, is repeated while the API is busy.
@@ -71,7 +72,7 @@ class Client:
             stop=stop_after_attempt(TRIES),
             reraise=True,
         )
-        return retrying(self._call, method, path, params, body)
+        return retrying(self._call, method, path, params, body, headers)
 
     @contextlib.contextmanager
     def stream(self, path: str, last_id: str | None = None) -> Iterator[Iterator[str] | None]:
@@ -87,10 +88,17 @@ class Client:
         except httpx.TransportError as error:
             raise CallFailed(f"{self._api} cannot be reached: {error}", 1, retryable=True) from None
 
-    def _call(self, method: str, path: str, params: Mapping[str, Any] | None, body: Mapping[str, Any] | None) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | None,
+        headers: Mapping[str, str] | None,
+    ) -> Any:
         given = {name: value for name, value in (params or {}).items() if value is not None}
         try:
-            answer = self._http.request(method, path, params=given, json=body)
+            answer = self._http.request(method, path, params=given, json=body, headers=headers)
             if answer.is_success:
                 return answer.json() if answer.content else None
         except httpx.TransportError as error:

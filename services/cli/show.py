@@ -20,6 +20,12 @@ _STYLES = {
     "succeeded": "green",
     "reused": "green",
     "started": "green",
+    "delivered": "green",
+    "healthy": "green",
+    "dead": "bold red",
+    "failing": "bold red",
+    "silent": "bold red",
+    "pending": "yellow",
     "failed": "bold red",
     "cancelled": "yellow",
     "paused": "yellow",
@@ -34,7 +40,6 @@ _STYLES = {
     "gone": "yellow",
     "denied": "bold red",
     "draining": "yellow",
-    "silent": "bold red",
 }
 
 

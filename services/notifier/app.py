@@ -57,6 +57,7 @@ async def build(runtime: Runtime) -> None:
             pace_s=0.02,
         )
     )
+    runtime.health.tell(service.sweeper.detail)
     runtime.background.append(service.run())
 
     async def stop() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import orjson
@@ -14,7 +14,9 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from services.notifier.domain.notice import Notice, QueueAccess, Report
 from services.notifier.domain.retries import RetrySchedule
+from services.notifier.keys import Keys
 from services.notifier.metrics import ATTEMPT_SECONDS, ATTEMPTS, DELIVERY_SECONDS
+from services.notifier.sink_states import SinkStates
 from services.notifier.sinks.base import Sink
 from shared.clock import Clock
 from shared.faults import fault_point
@@ -22,6 +24,7 @@ from shared.model.delivery import Delivery, DeliveryAttempt, DeliveryState
 from shared.model.pipeline import SinkType
 from shared.model.run import Run
 from shared.mps.render import task_event
+from shared.mps.signing import masked_headers, webhook_headers
 from shared.ports.state import StateUnavailable
 from shared.state.records import Records
 
@@ -49,6 +52,7 @@ class Attempts:
         clock: Clock,
         rng: random.Random,
         timing: Timing,
+        states: SinkStates,
     ) -> None:
         self._records = records
         self._deliveries = records.deliveries
@@ -57,6 +61,8 @@ class Attempts:
         self._clock = clock
         self._rng = rng
         self._timing = timing
+        self._states = states
+        self._keys = Keys(records)
 
     def lane(self, delivery: Delivery) -> str:
         """What shares a bound on concurrency with this delivery."""
@@ -75,6 +81,7 @@ class Attempts:
         at, began = self._clock.now(), time.perf_counter()
         report = await self._send(run, claimed, at)
         took = time.perf_counter() - began
+        self._states.note(claimed, report, at)
         fault_point("notifier.after_send")
         heard(report.answered)
         attempt = DeliveryAttempt(
@@ -83,6 +90,7 @@ class Attempts:
             status=report.status,
             error=report.error,
             response=report.response,
+            headers=None if report.sent is None else masked_headers(report.sent),
         )
         after = await self._record(claimed, attempt, report)
         fault_point("notifier.after_record")
@@ -106,19 +114,25 @@ class Attempts:
         if subscription is None:
             return Report(delivered=False, error="the run's notification is gone", gone=True)
         try:
-            event = task_event(run, up_to=delivery.sequence, notify_key=subscription.key, now=at)
+            keys = await self._keys.of(run, subscription, at)
+            event = task_event(run, up_to=delivery.sequence, notify_key=keys[0] if keys else None, now=at)
             notice = Notice(
                 id=delivery.id,
                 run_id=delivery.run_id,
                 target=delivery.target,
                 body=orjson.dumps(event),
-                key=subscription.key,
+                key=keys,
                 at=at,
                 traceparent=run.traceparent,
                 tenant=run.tenant,
                 queue=QueueAccess.of(subscription),
             )
-            return await self._sinks[delivery.sink].send(notice)
+            report = await self._sinks[delivery.sink].send(notice)
+            if report.sent is not None:
+                return report
+            return replace(report, sent=webhook_headers(notice.id, notice.at, notice.body, notice.key))
+        except StateUnavailable as error:
+            return Report(delivered=False, error=f"{error.code}: {error}")
         except Exception as error:
             # The sending loop is a boundary: one odd run must not stop the others.
             log.exception("sending failed", delivery=delivery.id)
@@ -158,7 +172,7 @@ class Attempts:
             "delivery": claimed.id,
             "run": claimed.run_id,
             "tenant": claimed.tenant,
-            "attempt": len(claimed.attempts) + 1,
+            "attempt": claimed.tried + 1,
             "status": report.status,
             "latency_ms": attempt.latency_ms,
         }

@@ -20,3 +20,7 @@ DELIVERY_SECONDS = Histogram(
 DELIVERIES = Gauge("reelway_deliveries", "Deliveries that are not delivered", ["state"])
 MADE = Counter("reelway_deliveries_made_total", "Deliveries written", ["sink", "by"])
 DEFERRED = Counter("reelway_deliveries_deferred_total", "Deliveries put off because their lane was busy", ["why"])
+OLDEST = Gauge("reelway_delivery_oldest_pending_seconds", "Age of the oldest delivery that is not final")
+SINKS = Gauge("reelway_sinks", "Sinks by how the newest attempt went", ["state"])
+REPLAYED = Counter("reelway_deliveries_replayed_total", "Deliveries put back by replays", ["sink"])
+FORGOTTEN = Counter("reelway_deliveries_forgotten_total", "Deliveries taken out of the log after their time")

@@ -20,6 +20,7 @@ from shared.errors import ReelwayError
 from shared.model.base import instant_text
 from shared.model.delivery import Delivery, DeliveryState
 from shared.model.run import Run
+from shared.mps.trial import trial_run
 from shared.ports.state import Order
 from shared.state.records import Records
 from shared.state.repository import BrokenDocument
@@ -44,7 +45,7 @@ class Sender:
 
     A delivery is sent only when all earlier ones of the same run and subscription are final (G8). What is blocked is
     put off to the time of what blocks it, and taken up at once when that is final. After a 410 the run's later
-    deliveries to the same target are dead without being sent, except those that were tried before: a replay is
+    deliveries to the same target are dead without being sent, except those that are replayed: that is
     somebody's wish.
     """
 
@@ -184,7 +185,12 @@ class Sender:
                 gone = await self._gone_before(run, delivery)
             if isinstance(run, str):
                 after = await self._attempts.give_up(delivery, run)
-            elif gone is not None and gone.target == delivery.target and not delivery.attempts:
+            elif (
+                gone is not None
+                and gone.target == delivery.target
+                and delivery.replayed_at is None
+                and not delivery.attempts
+            ):
                 why = f"not sent: HTTP {HTTPStatus.GONE} for event {gone.sequence} of this run"
                 after = await self._attempts.give_up(delivery, why)
             else:
@@ -201,6 +207,9 @@ class Sender:
     async def _run_of(self, delivery: Delivery) -> Run | str:
         """The run, or why there is none that could be told of."""
         try:
+            if delivery.test:
+                pipeline = await self._records.pipelines.get(delivery.pipeline_id or "")
+                return trial_run(pipeline, delivery.run_id, delivery.created_at) if pipeline else "the pipeline is gone"
             run = await self._records.runs.get(delivery.run_id)
         except BrokenDocument as error:
             return f"the run cannot be read: {error}"
@@ -226,8 +235,8 @@ class Sender:
             return True
         same = {"run_id": delivery.run_id, "subscription": delivery.subscription}
         before = {"sequence": {"$lt": delivery.sequence, "$gt": settled}}
-        if await self._deliveries.count({**same, **before}) < len(earlier):
-            # An earlier event's message was lost or is on its way.
+        if delivery.replayed_at is None and await self._deliveries.count({**same, **before}) < len(earlier):
+            # An earlier event's message was lost or is on its way. Of what is replayed the log may have forgotten some.
             await self._notifications.make([(run, frozenset(earlier))], by="order")
             return False
         return await self._deliveries.count({**same, **before, "state": DeliveryState.PENDING.value}) == 0
@@ -277,13 +286,13 @@ class Sender:
             sort=[("sequence", Order.ASC)],
             limit=1,
         )
-        return [delivery for delivery in found if delivery.lease_owner is None and not delivery.attempts]
+        return [delivery for delivery in found if delivery.lease_owner is None and not delivery.tried]
 
     async def _take_up(self, delivery: Delivery) -> None:
         now = await self._records.now()
 
         def step(current: Delivery) -> Delivery | None:
-            if current.state is not DeliveryState.PENDING or current.lease_owner or current.attempts:
+            if current.state is not DeliveryState.PENDING or current.lease_owner or current.tried:
                 return None
             return current.with_changes(due_at=now)
 

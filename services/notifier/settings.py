@@ -29,6 +29,10 @@ class NotifierSettings(ServiceSettings):
     """For how long a delivery that is being sent is left alone by others; after a crash it is sent again then."""
     retry_for_s: float = Field(default=3 * 86400, ge=0)
     """How long a delivery is tried before it is dead."""
+    keep_delivered_s: float = Field(default=30 * 86400, ge=14 * 86400)
+    """How long the log keeps what was delivered: longer than a topic keeps the news of it, which would make it anew."""
+    keep_dead_s: float = Field(default=90 * 86400, ge=14 * 86400)
+    """How long dead letters are kept for a replay; a longer time than `retry_for_s`."""
 
     @field_validator("allowed_networks", mode="before")
     @classmethod

@@ -47,7 +47,27 @@ OUTPUTS = CollectionSpec("outputs", indexes=(("run_id",),))
 UPLOAD_SEARCH: Search = ("bucket", "seen_at", "_id", "key", "outcome")
 """What arrived in a bucket, newest first."""
 UPLOADS = CollectionSpec("uploads", indexes=(("observed",), ("bucket", "key")), searches=(UPLOAD_SEARCH,))
-DELIVERIES = CollectionSpec("deliveries", indexes=(("state", "due_at"), ("run_id", "sequence")))
+DELIVERY_SEARCH: Search = (
+    "tenant",
+    "created_at",
+    "_id",
+    "state",
+    "pipeline_id",
+    "sink",
+    "subscription",
+    "target",
+    "test",
+    "replay",
+)
+"""The deliveries of a tenant by their age, whatever they are searched by."""
+DELIVERIES = CollectionSpec(
+    "deliveries",
+    indexes=(("state", "due_at"), ("run_id", "sequence"), ("forget_at",), ("state", "created_at")),
+    searches=(DELIVERY_SEARCH,),
+)
+REPLAYS = CollectionSpec("replays", indexes=(("state", "due_at"), ("tenant", "created_at")))
+KEY_RINGS = CollectionSpec("key_rings")
+SINK_HEALTH = CollectionSpec("sink_health", indexes=(("tenant", "target"),))
 ATTEMPT_LOGS = CollectionSpec("attempt_logs")
 CREDENTIALS = CollectionSpec("credentials", indexes=(("tenant", "created_at"),))
 AUDIT_SEARCH: Search = ("tenant", "at", "_id", "action", "kind", "actor.secret_id", "objects", "outcome")
@@ -71,6 +91,9 @@ ALL = (
     OUTPUTS,
     UPLOADS,
     DELIVERIES,
+    REPLAYS,
+    KEY_RINGS,
+    SINK_HEALTH,
     ATTEMPT_LOGS,
     CREDENTIALS,
     AUDIT,

@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 SIGN_VALID_FOR = timedelta(seconds=600)
@@ -28,18 +29,30 @@ def sign(timestamp: int, notify_key: str) -> str:
     return hashlib.md5(f"{timestamp}{notify_key}".encode(), usedforsecurity=False).hexdigest()
 
 
-def webhook_headers(message_id: str, now: datetime, body: bytes, notify_key: str | None) -> dict[str, str]:
-    """Standard Webhooks headers for exactly this body. Without a key there is no signature, only id and time.
+def webhook_headers(
+    message_id: str, now: datetime, body: bytes, notify_key: str | Sequence[str] | None
+) -> dict[str, str]:
+    """Standard Webhooks headers for exactly this body. Without a key there is no signature, only id and time; with
+    several, as while a secret is rotated, there is one signature each, the newest key's first.
 
     `message_id` is the same over all attempts and is what consumers deduplicate on.
     """
     timestamp = str(int(now.timestamp()))
     headers = {"webhook-id": message_id, "webhook-timestamp": timestamp}
-    if notify_key:
+    keys = (notify_key,) if isinstance(notify_key, str) else tuple(notify_key or ())
+    if any(keys):
         signed = b".".join((message_id.encode(), timestamp.encode(), body))
-        mac = hmac.new(webhook_secret(notify_key), signed, hashlib.sha256).digest()
-        headers["webhook-signature"] = "v1," + base64.b64encode(mac).decode()
+        macs = (hmac.new(webhook_secret(key), signed, hashlib.sha256).digest() for key in keys if key)
+        headers["webhook-signature"] = " ".join("v1," + base64.b64encode(mac).decode() for mac in macs)
     return headers
+
+
+def masked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The same headers for a log: which signatures there were, not what they are."""
+    shown = dict(headers)
+    if given := shown.get("webhook-signature"):
+        shown["webhook-signature"] = " ".join(f"{one.partition(',')[0]},***" for one in given.split(" "))
+    return shown
 
 
 def webhook_secret(notify_key: str) -> bytes:

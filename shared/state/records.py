@@ -11,10 +11,13 @@ from shared.model.audit import AuditRecord
 from shared.model.credential import Credential
 from shared.model.delivery import Delivery
 from shared.model.gate import Gate
+from shared.model.key_ring import KeyRing
 from shared.model.pipeline import Pipeline
+from shared.model.replay import Replay
 from shared.model.run import Run
 from shared.model.sample import FacePhoto, PersonSample, WordSample
 from shared.model.session import Session
+from shared.model.sink_health import SinkHealth
 from shared.model.task import Task
 from shared.model.template import Template
 from shared.model.upload import OutputRecord, UploadRecord
@@ -35,6 +38,9 @@ class Records:
         self.outputs = Repository(store, collections.OUTPUTS, OutputRecord)
         self.uploads = Repository(store, collections.UPLOADS, UploadRecord)
         self.deliveries = Repository(store, collections.DELIVERIES, Delivery)
+        self.replays = Repository(store, collections.REPLAYS, Replay)
+        self.key_rings = Repository(store, collections.KEY_RINGS, KeyRing)
+        self.sink_health = Repository(store, collections.SINK_HEALTH, SinkHealth)
         self.attempt_logs = Repository(store, collections.ATTEMPT_LOGS, AttemptLog)
         self.credentials = Repository(store, collections.CREDENTIALS, Credential)
         self.audit = Repository(store, collections.AUDIT, AuditRecord)

@@ -23,6 +23,7 @@ CRASH_POINTS = (
     "notifier.before_send",
     "notifier.after_send",
     "notifier.after_record",
+    "notifier.after_put_back",
 )
 
 ON_COMMANDS = frozenset({"scheduler.after_signal"})
@@ -30,3 +31,7 @@ ON_COMMANDS = frozenset({"scheduler.after_signal"})
 
 ON_STREAMS = frozenset({"worker.after_early_upload"})
 """Those that are passed only by encodes that go on for a while: `test_streamed_segments.py` dies there."""
+
+ON_REPLAYS = frozenset({"notifier.after_put_back"})
+"""Those that are passed only when somebody has many deliveries sent again: `tests/integration/notifier/test_crashes.py`
+dies there."""

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.e2e.stack import Callbacks, Stack, raw_transcode, snapshots_at, wait_for
-from tests.fault.crash_points import CRASH_POINTS, ON_COMMANDS, ON_STREAMS
+from tests.fault.crash_points import CRASH_POINTS, ON_COMMANDS, ON_REPLAYS, ON_STREAMS
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
@@ -48,7 +48,7 @@ def callbacks() -> Iterator[Callbacks]:
     [
         pytest.param(point, marks=pytest.mark.short if point in SHORT else ())
         for point in CRASH_POINTS
-        if point not in ON_STREAMS
+        if point not in ON_STREAMS | ON_REPLAYS
     ],
 )
 def test_death_at_a_crash_point_costs_only_time(point: str, stack: Stack, callbacks: Callbacks, faults: Path) -> None:

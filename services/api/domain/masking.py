@@ -19,6 +19,7 @@ _NAMES = re.compile(r"(secret|access_?key)_?id", re.IGNORECASE)
 """Names of secrets, which are none."""
 _USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
 _QUERY = re.compile(r"(?<=[?&])([^=&#\s]*)=([^&#\s]*)")
+_SUBSCRIPTION = frozenset({"sink", "mode", "target"})
 _BOOKKEEPING = frozenset({"_id", "version", "outbox", "history"})
 _SHOWN: Mapping[str, frozenset[str]] = {
     "runs": frozenset(
@@ -67,7 +68,9 @@ def masked(value: Any, name: str = "") -> Any:
         return HIDDEN
     match value:
         case Mapping():
-            return {key: masked(item, str(key)) for key, item in value.items()}
+            shown = {key: masked(item, str(key)) for key, item in value.items()}
+            # The secret of a subscription has the name that objects' keys have.
+            return shown | {"key": HIDDEN} if shown.get("key") and shown.keys() >= _SUBSCRIPTION else shown
         case list() | tuple():
             return [masked(item, name) for item in value]
         case str() if "://" in value:

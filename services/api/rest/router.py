@@ -19,14 +19,18 @@ from services.api.rest import (
     audit,
     buckets,
     credentials,
+    deliveries,
     events,
     limits,
     operations,
     pipelines,
+    replays,
     reruns,
     run_files,
     runs,
     session,
+    sinks,
+    subscriptions,
     uploads,
 )
 from services.api.rest.answers import MEDIA_TYPE, ProblemDetails, on_refusal
@@ -66,6 +70,10 @@ def new_application() -> FastAPI:
         credentials,
         session,
         audit,
+        deliveries,
+        replays,
+        subscriptions,
+        sinks,
     ):
         everything.include_router(module.router)
     app.include_router(everything)

@@ -30,6 +30,7 @@ def deliveries(run: Run, now: datetime, *, only: frozenset[int] | None = None) -
             id=delivery_id(run.id, sequence, subscription.name),
             tenant=run.tenant,
             run_id=run.id,
+            pipeline_id=run.pipeline_id,
             sequence=sequence,
             subscription=subscription.subscription,
             sink=subscription.sink,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -28,13 +29,14 @@ class QueueAccess:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One attempt at one delivery. `id` is the same over all attempts, `body` and `at` are this attempt's."""
+    """One attempt at one delivery. `id` is the same over all attempts, `body` and `at` are this attempt's. `key` is
+    what to sign with: all keys that are valid now, the newest first."""
 
     id: str
     run_id: str
     target: str
     body: bytes
-    key: str | None
+    key: str | tuple[str, ...] | None
     at: datetime
     traceparent: str | None = None
     tenant: str = ""
@@ -46,7 +48,8 @@ class Report:
     """What became of an attempt.
 
     `gone`: the sink wants nothing of this any more. `retry_after`: not sooner. `retry_within`: not later, for sinks
-    that are our own. `answered` is False when nobody was there or nobody spoke.
+    that are our own. `answered` is False when nobody was there or nobody spoke. `sent` are the
+    headers that went with it.
     """
 
     delivered: bool
@@ -57,6 +60,7 @@ class Report:
     retry_after: timedelta | None = None
     retry_within: timedelta | None = None
     answered: bool = True
+    sent: Mapping[str, str] | None = None
 
 
 def clipped(body: bytes) -> str | None:

@@ -28,10 +28,13 @@ MAX_KEPT_ATTEMPTS = 50
 
 @dataclass(frozen=True, slots=True)
 class RetrySchedule:
-    """How long a delivery is tried. No attempt begins later than `give_up_after` after the delivery was made."""
+    """How long a delivery is tried, and kept in the log. No attempt begins later than `give_up_after` after the
+    delivery was made or last replayed; a test event is tried once."""
 
     steps: Sequence[timedelta] = STEPS
     give_up_after: timedelta = timedelta(days=3)
+    keep_delivered: timedelta = timedelta(days=30)
+    keep_dead: timedelta = timedelta(days=90)
 
     def wait(self, attempts: int, luck: float) -> timedelta:
         """The wait after this many attempts (at least one); `luck` in [0, 1) spreads it."""
@@ -48,14 +51,18 @@ class RetrySchedule:
         ended = delivery.with_changes(
             attempts=(*delivery.attempts, attempt)[-MAX_KEPT_ATTEMPTS:],
             lease_owner=None,
+            tries=delivery.tried + 1,
         )
         if report.delivered:
-            return ended.with_changes(state=DeliveryState.DELIVERED, due_at=None, delivered_at=now)
-        wait = self.wait(len(ended.attempts), luck)
+            return ended.with_changes(
+                state=DeliveryState.DELIVERED, due_at=None, delivered_at=now, forget_at=now + self.keep_delivered
+            )
+        wait = self.wait(ended.tried, luck)
         if report.retry_within is not None:
             wait = min(wait, report.retry_within)
         if report.retry_after is not None:
             wait = max(wait, min(report.retry_after, self.steps[-1]))
-        if report.gone or now + wait > delivery.created_at + self.give_up_after:
-            return ended.with_changes(state=DeliveryState.DEAD, due_at=None)
+        begun_at = delivery.replayed_at or delivery.created_at
+        if report.gone or delivery.test or now + wait > begun_at + self.give_up_after:
+            return ended.with_changes(state=DeliveryState.DEAD, due_at=None, forget_at=now + self.keep_dead)
         return ended.with_changes(state=DeliveryState.PENDING, due_at=now + wait)

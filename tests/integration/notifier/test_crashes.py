@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -17,8 +18,9 @@ from shared.adapters.state_url import open_state
 from shared.model import collections
 from shared.model.delivery import Delivery
 from shared.model.pipeline import NotifyMode
+from shared.model.replay import Chosen, Replay, ReplayState
 from shared.state.records import Records
-from tests.integration.notifier.scripted_server import OK, ScriptedServer, serving
+from tests.integration.notifier.scripted_server import OK, ScriptedServer, answer, serving
 from tests.unit.notifier.builders import RUN_ID, notification, requested, until, whole_story
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -101,3 +103,51 @@ async def test_stopped_notifier_ends_by_itself(tmp_path: Path) -> None:
         await until(lambda: all_delivered(records), "six deliveries", 30)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 20) == 0, log.read_text()
+
+
+async def test_answer_that_was_not_recorded_brings_the_same_id_again(tmp_path: Path) -> None:
+    """Killed after the sink's 200 and before the log has it: at least once, and to be known by its id."""
+    url, log = f"sqlite:///{tmp_path / 'state.db'}", tmp_path / "notifier.log"
+    async with serving(OK) as server, told_run(url, server) as records:
+        async with notifier(url, log, REELWAY_FAULT_AT="notifier.after_send:2") as doomed:
+            assert await asyncio.wait_for(doomed.wait(), 30) == -signal.SIGKILL, log.read_text()
+        assert [one.headers["webhook-id"] for one in server.requests] == [f"{RUN_ID}:1:URL", f"{RUN_ID}:2:URL"]
+        unrecorded = await records.deliveries.get(f"{RUN_ID}:2:URL")
+        assert unrecorded is not None
+        assert (unrecorded.state.value, unrecorded.attempts) == ("pending", ())
+        async with notifier(url, log):
+            await until(lambda: all_delivered(records), "six deliveries", 30)
+    first, again = [one for one in server.requests if one.headers["webhook-id"] == f"{RUN_ID}:2:URL"]
+    assert json.loads(first.body)["ScheduleTaskEvent"] == json.loads(again.body)["ScheduleTaskEvent"]
+    assert [one.headers["webhook-id"] for one in server.requests[3:]] == [f"{RUN_ID}:{n}:URL" for n in (3, 4, 5, 6)]
+
+
+async def test_killed_replay_goes_on_and_sends_each_once(tmp_path: Path) -> None:
+    url, log = f"sqlite:///{tmp_path / 'state.db'}", tmp_path / "notifier.log"
+    async with serving(answer(410), OK) as server, told_run(url, server) as records:
+        async with notifier(url, log):
+            await until(lambda: all_dead(records), "six dead letters", 30)
+        now = await records.now()
+        await records.replays.insert(Replay(id="r", tenant="1250000000", chosen=Chosen(), created_at=now, due_at=now))
+        async with notifier(url, log, REELWAY_FAULT_AT="notifier.after_put_back") as doomed:
+            assert await asyncio.wait_for(doomed.wait(), 30) == -signal.SIGKILL, log.read_text()
+        half = await records.replays.get("r")
+        assert half is not None
+        assert half.mark is None
+        await records.replays.replace(half.with_changes(due_at=now))  # as when the lease has run out
+        async with notifier(url, log):
+            await until(lambda: all_delivered(records), "six deliveries", 30)
+            await until(lambda: is_done(records), "the replay's end", 30)
+    ids = [request.headers["webhook-id"] for request in server.requests[1:]]
+    # The doomed one may have sent some before it died: those are known by their ids.
+    assert list(dict.fromkeys(ids)) == [f"{RUN_ID}:{sequence}:URL" for sequence in range(1, 7)]
+    assert len(ids) <= 7
+
+
+async def all_dead(records: Records) -> bool:
+    return [delivery.state.value for delivery in await deliveries(records)] == ["dead"] * 6
+
+
+async def is_done(records: Records) -> bool:
+    replay = await records.replays.get("r")
+    return replay is not None and replay.state is ReplayState.DONE

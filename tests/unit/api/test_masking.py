@@ -39,3 +39,9 @@ def test_secrets_in_addresses_are_hidden() -> None:
 def test_what_is_long_is_measured_and_a_run_is_told_in_short() -> None:
     _, after = difference("runs", None, {"_id": "r", "state": "running", "nodes": ["x" * 10], "input": "y" * 40_000})
     assert after == {"state": "running", "input": "(40002 bytes)"}
+
+
+def test_secret_of_a_subscription_is_hidden_and_the_key_of_an_object_is_not() -> None:
+    told = {"sink": "URL", "mode": "Finish", "target": "http://cb.example/", "key": "k"}
+    assert masked({"notification": told})["notification"]["key"] == "***"
+    assert masked({"input": {"bucket": "b", "key": "in/a.mp4"}})["input"]["key"] == "in/a.mp4"
