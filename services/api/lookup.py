@@ -27,3 +27,11 @@ async def own_pipeline(pipeline_id: str, context: Context) -> Pipeline | None:
     if pipeline is None and await records.runs.find(theirs, limit=1, by=RUN_SEARCH):
         return None
     raise not_found("pipeline", pipeline_id)
+
+
+async def living_pipeline(pipeline_id: str, context: Context) -> Pipeline:
+    """The caller's pipeline. Raises Problem 404, also for one that is deleted."""
+    pipeline = await context.deps.records.pipelines.get(pipeline_id)
+    if pipeline is None or pipeline.tenant != context.tenant:
+        raise not_found("pipeline", pipeline_id)
+    return pipeline

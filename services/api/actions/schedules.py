@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from services.api.buckets import check_buckets
 from services.api.dependencies import Context
 from services.api.domain.errors import ApiError, invalid
-from services.api.domain.schedules import read_changes, read_listing, read_schedule, render_schedule
+from services.api.domain.schedules import Draft, read_changes, read_listing, read_schedule, render_schedule
+from services.api.saving import NameTaken, insert_pipeline, save_pipeline
 from services.api.switching import remove, switch_off, switch_on
-from services.api.versions import keep_version
-from shared.ids import new_pipeline_id
 from shared.model.pipeline import Pipeline, PipelineStatus, TaskType
 from shared.mps.presets import OwnTemplates
 from shared.mps.schedule import (
@@ -19,55 +18,41 @@ from shared.mps.schedule import (
     ModifyScheduleRequest,
     ScheduleIdRequest,
 )
-from shared.ports.state import DuplicateKey, Order
-from shared.state.repository import Contention
+from shared.ports.state import Order
 from shared.state.templates import Templates
-
-_TRIES = 5
 
 
 async def create_schedule(request: CreateScheduleRequest, context: Context) -> dict[str, Any]:
     """Writes a disabled pipeline. The name is the caller's own once only."""
-    records = context.deps.records
     own = await _named(request, context)
-    for _ in range(_TRIES):
-        now = await records.now()
-        new_id = str(new_pipeline_id(now))
-        draft = read_schedule(request, tenant=context.tenant, pipeline_id=new_id, now=now, own=own)
-        await check_buckets(context.deps.objects, draft.buckets)
-        try:
-            await records.pipelines.insert(draft.pipeline)
-        except DuplicateKey:
-            name = draft.pipeline.name
-            if await records.pipelines.count({"tenant": context.tenant, "name": name}):
-                raise _name_taken(name) from None
-            continue  # Two schedules made in the same millisecond drew the same random bits.
-        await keep_version(records, draft.pipeline)
-        return {"ScheduleId": int(draft.pipeline.id)}
-    raise Contention("no free pipeline id")
+
+    def draft(pipeline_id: str, now: datetime) -> Draft:
+        return read_schedule(request, tenant=context.tenant, pipeline_id=pipeline_id, now=now, own=own)
+
+    try:
+        made = await insert_pipeline(draft, context)
+    except NameTaken as taken:
+        raise _name_taken(taken.name) from None
+    return {"ScheduleId": int(made.id)}
 
 
 async def modify_schedule(request: ModifyScheduleRequest, context: Context) -> dict[str, Any]:
     """Makes a new version of a disabled pipeline; runs that began go on with theirs. A save that changes nothing makes
     none."""
-    records = context.deps.records
-    for _ in range(_TRIES):
+    own: OwnTemplates = {}
+
+    async def editable() -> Pipeline:
+        nonlocal own
         pipeline = await own_pipeline(str(request.schedule_id), context)
         _refuse_enabled(pipeline, "modified")
         own = await _named(request, context, pipeline)
-        draft = read_changes(request, pipeline, now=await records.now(), own=own)
-        if draft is None:
-            return {}
-        await check_buckets(context.deps.objects, draft.buckets)
-        await keep_version(records, pipeline)
-        try:
-            saved = await records.pipelines.replace(draft.pipeline)
-        except DuplicateKey:
-            raise _name_taken(draft.pipeline.name) from None
-        if saved is not None:
-            await keep_version(records, saved)
-            return {}
-    raise Contention(f"pipelines/{request.schedule_id} changed under a save")
+        return pipeline
+
+    try:
+        await save_pipeline(editable, lambda pipeline, now: read_changes(request, pipeline, now=now, own=own), context)
+    except NameTaken as taken:
+        raise _name_taken(taken.name) from None
+    return {}
 
 
 async def describe_schedules(request: DescribeSchedulesRequest, context: Context) -> dict[str, Any]:

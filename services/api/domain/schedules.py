@@ -93,10 +93,15 @@ def read_changes(
     """
     changes = request.to_wire_as_given()
     del changes["ScheduleId"]
-    params = _as_request(pipeline) | changes
+    params = as_request(pipeline) | changes
     draft = read_schedule(
         parse(CreateScheduleRequest, params), tenant=pipeline.tenant, pipeline_id=pipeline.id, now=now, own=own
     )
+    return next_version(draft, pipeline, now)
+
+
+def next_version(draft: Draft, pipeline: Pipeline, now: datetime) -> Draft | None:
+    """The next version of a pipeline as a draft says it as a whole; None if that changes nothing."""
     read = {member: getattr(draft.pipeline, member) for member in _SAVED}
     changed = pipeline.with_changes(**read)
     if changed == pipeline:
@@ -108,7 +113,7 @@ _SAVED = ("name", "trigger", "nodes", "output", "notification", "more_subscripti
 """What of a pipeline a save writes; the rest is its identity and its state."""
 
 
-def _as_request(pipeline: Pipeline) -> dict[str, Any]:
+def as_request(pipeline: Pipeline) -> dict[str, Any]:
     """The CreateSchedule request that makes this pipeline."""
     found = {
         "ScheduleName": pipeline.name,

@@ -96,6 +96,11 @@ def _of_framework(error: HTTPException) -> Problem:
     return Problem(error.status_code, kind, str(error.detail), headers=error.headers)
 
 
+def field_errors(items: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """pydantic's complaints about a document that is the body."""
+    return [_field_error({**item, "loc": ("body", *item["loc"])}) for item in items]
+
+
 def _field_error(item: Mapping[str, Any]) -> dict[str, str]:
     rule = str(item["msg"]).removeprefix("Value error, ")
     return {"field": _path(item["loc"]), "rule": rule[:1].lower() + rule[1:]}

@@ -23,7 +23,10 @@ from services.api.rest import (
     events,
     limits,
     operations,
+    pipeline_files,
+    pipeline_versions,
     pipelines,
+    process,
     replays,
     reruns,
     run_files,
@@ -61,6 +64,7 @@ def new_application() -> FastAPI:
         reruns,
         runs,
         run_files,
+        pipeline_files,
         pipelines,
         uploads,
         buckets,
@@ -74,6 +78,8 @@ def new_application() -> FastAPI:
         replays,
         subscriptions,
         sinks,
+        pipeline_versions,
+        process,
     ):
         everything.include_router(module.router)
     app.include_router(everything)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from services.api.rest.pipeline_files import written
 from services.api.rest.router import document, new_application
 
 CHECKED_IN = Path(__file__).resolve().parents[3] / "docs" / "reference" / "openapi.json"
@@ -34,3 +35,10 @@ def test_every_call_needs_a_credential_and_tells_how_it_is_refused() -> None:
         for status in ("4XX", "5XX"):
             assert list(operation["responses"][status]["content"]) == ["application/problem+json"], name
         assert "422" not in operation["responses"], name
+
+
+def test_checked_in_schema_of_pipeline_files_is_what_is_read() -> None:
+    checked_in = CHECKED_IN.with_name("pipeline.schema.json")
+    assert checked_in.read_text() == written(), (
+        "python -m services.api.rest.pipeline_files docs/reference/pipeline.schema.json"
+    )
