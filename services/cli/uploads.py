@@ -88,6 +88,8 @@ def show_explanation(answer: Any) -> None:
     """What is there and what pipelines make of it."""
     if answer["object"] is None:
         say(f"there is no object {answer['bucket']}/{answer['key']}")
+    if answer["written_by"]:
+        say(f"written by run {answer['written_by']}: outputs start nothing")
     for one in answer["uploads"]:
         say(f"seen {moment(one['seen_at'])} UTC: {one['outcome']} {one['reason'] or ''}".rstrip())
     if answer["object"] is not None and not answer["pipelines"]:

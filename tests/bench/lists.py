@@ -2,8 +2,10 @@
 DescribeTasks, over SQLite and over MongoDB's wire protocol. How long each takes, and how much memory the API has at
 most while all of them are asked, and while five thousand runs are paged through.
 
-MongoDB is the server of `REELWAY_BENCH_MONGO_URL`, which gets a database of its own and loses it at the end; without
-that, FerretDB if it is built, else SecantusDB. Neither is MongoDB: what they take is theirs, what holds is the shape.
+MongoDB is the server of `REELWAY_BENCH_MONGO_URL`, which gets a database of its own, for its owner to drop. Without
+that, SecantusDB stands in with a thousand runs, to show that every question is understood: it looks at all documents
+for each, whatever the index, and so does FerretDB v1, which does not even take a hundred thousand. What they take says
+nothing about MongoDB, and no bar is put to it.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from tencentcloud.common import credential
@@ -38,13 +41,12 @@ from tests.bench.lists_server import SECRET_ID, SECRET_KEY
 from tests.bench.processes import forget_peaks, peak_bytes
 from tests.bench.scale import Scale
 from tests.builders import BUCKET, REGION, T0, TENANT, a_graph, a_run
-from tests.contract.state.ferretdb import FerretDb
 from tests.contract.state.secantus import Secantus
-from tests.peers.tools import ToolMissing
 
 NINE = a_graph([[1], [2, 3, 4, 5, 6, 7], [8], [8], [8], [8], [8], [8], [9], []])
 PIPELINES = 50
-BATCH = 500
+BATCH = 250
+STAND_IN_RUNS = 1_000
 TIMES = 5
 """How often each question is asked."""
 PAGES = 50
@@ -57,28 +59,25 @@ async def measure(scale: Scale, folder: Path, say: Callable[[str], None]) -> Fig
     found: Figures = {"runs": scale.runs}
     say(f"lists over {scale.runs} runs, SQLite")
     found["sqlite"] = await _over(f"sqlite:///{folder / 'state.db'}", scale.runs)
-    with _mongo(folder) as (name, url):
-        say(f"lists over {scale.runs} runs, {name}")
-        found["mongo"] = {"server": name} | await _over(url, scale.runs)
+    with _mongo(folder) as (real, url):
+        count = scale.runs if real else STAND_IN_RUNS
+        name = "MongoDB" if real else f"SecantusDB standing in, {count} runs"
+        say(f"lists over {count} runs, {name}")
+        found["mongo"] = {"server": name, "real": real} | await _over(url, count, times=TIMES if real else 1)
     return found
 
 
 @contextlib.contextmanager
-def _mongo(folder: Path) -> Iterator[tuple[str, str]]:
+def _mongo(folder: Path) -> Iterator[tuple[bool, str]]:
     database = f"reelway_bench_{secrets.token_hex(4)}"
     if given := os.environ.get("REELWAY_BENCH_MONGO_URL"):
-        yield "MongoDB", f"{given.rstrip('/')}/{database}"
+        yield True, urlsplit(given)._replace(path=f"/{database}").geturl()
         return
-    wanted = os.environ.get("REELWAY_BENCH_MONGO", "ferretdb")
-    try:
-        server = FerretDb.built(folder / "mongo") if wanted == "ferretdb" else Secantus(folder / "mongo")
-    except ToolMissing:
-        server = Secantus(folder / "mongo")
-    with server:
-        yield type(server).__name__, server.url(database)
+    with Secantus(folder / "mongo") as server:
+        yield False, server.url(database)
 
 
-async def _over(url: str, count: int) -> Figures:
+async def _over(url: str, count: int, *, times: int = TIMES) -> Figures:
     began = time.monotonic()
     store = await open_state(url, collections.ALL)
     await _fill(store, "runs", runs(count))
@@ -93,10 +92,10 @@ async def _over(url: str, count: int) -> Figures:
             forget_peaks([pid])
             asked: Figures = {}
             for name, (path, params, hits) in questions(count).items():
-                asked[name] = await _ask(rest, path, params, hits)
-            asked["DescribeTasks"] = await asyncio.to_thread(_describe_tasks, address, count)
+                asked[name] = await _ask(rest, path, params, hits, times)
+            asked["DescribeTasks"] = await asyncio.to_thread(_describe_tasks, address, count, times)
             began = time.monotonic()
-            await _turn_pages(rest)
+            await _turn_pages(rest, min(PAGES, count // 100))
             paged_s = time.monotonic() - began
         peak = peak_bytes(pid) / 1e6
     return {"filled_s": filled_s, "asked": asked, "paged_s": paged_s, "warm_mb": warm, "peak_mb": peak}
@@ -120,10 +119,10 @@ async def _api(url: str) -> AsyncIterator[tuple[int, str]]:
         await process.wait()
 
 
-async def _ask(rest: httpx.AsyncClient, path: str, params: dict[str, Any], hits: int) -> Figures:
+async def _ask(rest: httpx.AsyncClient, path: str, params: dict[str, Any], hits: int, times: int) -> Figures:
     """All answers must have as many lines as they should: a question that finds nothing by mistake is quick."""
     seconds: list[float] = []
-    for _ in range(TIMES):
+    for _ in range(times):
         began = time.perf_counter()
         answer = await rest.get(path, params=params)
         seconds.append(time.perf_counter() - began)
@@ -134,22 +133,22 @@ async def _ask(rest: httpx.AsyncClient, path: str, params: dict[str, Any], hits:
     return spread_ms(seconds) | {"worst_ms": max(seconds) * 1000}
 
 
-async def _turn_pages(rest: httpx.AsyncClient) -> None:
+async def _turn_pages(rest: httpx.AsyncClient, pages: int) -> None:
     cursor: str | None = None
-    for _ in range(PAGES):
+    for _ in range(pages):
         params: dict[str, Any] = {"limit": 100} | ({"cursor": cursor} if cursor else {})
         cursor = (await rest.get("/runs", params=params)).json()["cursor"]
         if cursor is None:
             return
 
 
-def _describe_tasks(address: str, count: int) -> Figures:
+def _describe_tasks(address: str, count: int, times: int) -> Figures:
     http = HttpProfile(protocol="http", endpoint=address.removeprefix("http://"))
     client = mps_client.MpsClient(credential.Credential(SECRET_ID, SECRET_KEY), REGION, ClientProfile(httpProfile=http))
     request = models.DescribeTasksRequest()
     request.Status, request.StartTime, request.Limit = "FINISH", "2026-01-01T00:00:00Z", 100
     seconds: list[float] = []
-    for _ in range(TIMES):
+    for _ in range(times):
         began = time.perf_counter()
         answer = client.DescribeTasks(request)
         seconds.append(time.perf_counter() - began)
@@ -164,19 +163,19 @@ def questions(count: int) -> dict[str, tuple[str, dict[str, Any], int]]:
     return {
         "runs": ("/runs", {"limit": 100}, 100),
         "runs: the oldest": ("/runs", {"limit": 100, "to": early}, 30),
-        "runs: failed": ("/runs", {"limit": 100, "state": "failed"}, 100),
+        "runs: failed": ("/runs", {"state": "failed"}, 20),
         "runs: three states": ("/runs", {"limit": 100, "state": ["succeeded", "failed", "cancelled"]}, 100),
         "runs: a state that none has": ("/runs", {"state": "paused"}, 0),
-        "runs: a pipeline": ("/runs", {"pipeline_id": "7003"}, 20),
+        "runs: a pipeline": ("/runs", {"pipeline_id": "7003"}, min(20, count // PIPELINES)),
         "runs: a pipeline that has none": ("/runs", {"pipeline_id": "1"}, 0),
         "runs: a piece of a name": ("/runs", {"name": "转码-4"}, 20),
         "runs: a name that none has": ("/runs", {"name": "nobody"}, 0),
         "runs: one object, the oldest": ("/runs", {"key_prefix": "in/00/clip-000000"}, 1),
-        "runs: a folder": ("/runs", {"key_prefix": "in/07/"}, 20),
+        "runs: a folder": ("/runs", {"key_prefix": "in/07/"}, min(20, count // 100)),
         "runs: all at once, nothing": ("/runs", {"state": "failed", "name": "转", "key_prefix": "x", "to": early}, 0),
         "uploads": ("/uploads", {"bucket": BUCKET, "limit": 100}, 100),
         "uploads: one key, the oldest": ("/uploads", {"bucket": BUCKET, "key": "in/00/clip-000000.mp4"}, 1),
-        "uploads: a folder": ("/uploads", {"bucket": BUCKET, "key_prefix": "in/07/"}, 20),
+        "uploads: a folder": ("/uploads", {"bucket": BUCKET, "key_prefix": "in/07/"}, min(20, count // 100)),
         "uploads: an outcome that none has": ("/uploads", {"bucket": BUCKET, "outcome": "denied"}, 0),
         "queues": ("/queues", {}, 3),
         "stuck": ("/stuck", {}, 0),
