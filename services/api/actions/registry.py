@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from services.api.actions import metadata, notifications, persons, schedules, tasks, words, workflows
+from services.api.actions.not_implemented import NOT_IMPLEMENTED
 from services.api.actions.templates import template_actions
 from services.api.dependencies import Context
 from services.api.domain.access import READS, Access, changing
@@ -109,5 +110,6 @@ def find_action(name: str, version: str) -> Handler:
         raise ApiError("NoSuchVersion", f"X-TC-Version: {version[:32]!r} is not a version of mps; it is {VERSION}")
     action = ACTIONS.get(name)
     if action is None:
-        raise ApiError("InvalidAction", f"X-TC-Action: {name[:64]!r} is not an action of this server")
+        why = f": {NOT_IMPLEMENTED[name]}" if name in NOT_IMPLEMENTED else ""
+        raise ApiError("InvalidAction", f"X-TC-Action: {name[:64]!r} is not an action of this server{why}")
     return action
