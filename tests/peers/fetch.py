@@ -1,4 +1,4 @@
-"""Fetches a server for the tests: `python -m tests.peers.fetch kafka|ferretdb`.
+"""Fetches a server for the tests: `python -m tests.peers.fetch kafka|ferretdb|node`.
 
 Nothing is done if it is in the cache already. What cannot be fetched for want of a tool is said and skipped (exit code
 0): the tests that need it skip too. A download or build that fails is an error.
@@ -12,10 +12,14 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.peers import ferretdb_binary, kafka_jars
+from tests.peers import ferretdb_binary, kafka_jars, node_sdk_packages
 from tests.peers.tools import ToolMissing
 
-FETCH: Mapping[str, Callable[[], Path]] = {"kafka": kafka_jars.fetch, "ferretdb": ferretdb_binary.fetch}
+FETCH: Mapping[str, Callable[[], Path]] = {
+    "kafka": kafka_jars.fetch,
+    "ferretdb": ferretdb_binary.fetch,
+    "node": node_sdk_packages.fetch,
+}
 
 
 def main(names: list[str]) -> int:
