@@ -13,7 +13,19 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from services.cli import audit, buckets, credentials, deliveries, limits, operations, pipelines, runs, uploads, workers
+from services.cli import (
+    audit,
+    buckets,
+    credentials,
+    deliveries,
+    limits,
+    operations,
+    pipelines,
+    runs,
+    templates,
+    uploads,
+    workers,
+)
 from shared.errors import ReelwayError
 
 app = typer.Typer(
@@ -28,6 +40,7 @@ app.add_typer(uploads.app, name="uploads")
 app.add_typer(buckets.app, name="buckets")
 app.add_typer(workers.app, name="workers")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(templates.app, name="templates")
 app.add_typer(limits.app, name="limits")
 app.command("upload")(buckets.upload)
 app.command("queues")(operations.show_queues)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 NOT_YET = "is not supported yet"
 _OFF = frozenset({"", "0", "0.0", "false", "off"})
@@ -31,7 +31,11 @@ def _refuse_unless_off(value: Any) -> Any:
     return value
 
 
-NotYet = Annotated[Any, AfterValidator(_refuse_unless_off)]
+NotYet = Annotated[
+    Any,
+    AfterValidator(_refuse_unless_off),
+    WithJsonSchema({"description": "Not supported yet: may only be absent, empty, zero or off.", "deprecated": True}),
+]
 """A member of the contract that may only be absent, empty, zero or off."""
 
 

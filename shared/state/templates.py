@@ -41,6 +41,7 @@ MAX_NAMED = 300
 MAX_BODY_BYTES = 256 * 1024
 """Every run carries the templates that its nodes name, and documents are small [OURS]."""
 _TRIES = 50
+Check = Callable[[Template], None]
 
 
 class TemplateError(ReelwayError):
@@ -177,8 +178,67 @@ class Templates:
             raise TemplateNotFound(kind, definition)
         return changed
 
-    async def delete(self, tenant: str, kind: TemplateKind, definition: int) -> None:
-        """Nodes that still name it fail from now on, as DefinitionNotExist. Raises TemplateNotFound, SystemTemplate."""
+    async def replace(
+        self, tenant: str, kind: TemplateKind, definition: int, request: Doc, check: Check = lambda _: None
+    ) -> Template:
+        """The template as a create request says it, with nothing of what it was. `check` is asked about the template
+        that would be replaced, and raises if it must not be. Raises TemplateNotFound, SystemTemplate."""
+        labels, body = _split(request)
+        self._refuse_system(kind, definition)
+        named = Labels.model_validate(labels, by_alias=True, by_name=False)
+        checked = _checked(kind, CATALOGUES[kind].model.model_validate(body, by_alias=True, by_name=False))
+        now = await self._records.now()
+
+        def step(template: Template) -> Template | None:
+            if template.deleted_at is not None:
+                return None
+            check(template)
+            wanted = template.with_changes(name=named.name, comment=named.comment, body=checked)
+            return None if wanted == template else wanted.with_changes(updated_at=now)
+
+        replaced = await self._templates.change(template_id(tenant, kind, definition), step)
+        if replaced is None or replaced.deleted_at is not None:
+            raise TemplateNotFound(kind, definition)
+        return replaced
+
+    async def own(self, tenant: str, kind: TemplateKind, definition: int) -> Template:
+        """One of the tenant's own. Raises TemplateNotFound."""
+        template = await self._templates.get(template_id(tenant, kind, definition))
+        if template is None or template.deleted_at is not None:
+            raise TemplateNotFound(kind, definition)
+        return template
+
+    async def page(
+        self,
+        tenant: str,
+        kind: TemplateKind,
+        *,
+        origin: Origin | None = None,
+        piece: str | None = None,
+        after: int | None = None,
+        limit: int,
+    ) -> tuple[list[Listed], bool]:
+        """Templates behind the one with the number `after`, and whether there are more: the tenant's own, newest first,
+        then the system's by number. `piece` is of the name; system templates have none."""
+        found: list[Listed] = []
+        in_system = after is not None and after < FIRST_OWN
+        if origin is not Origin.SYSTEM and not in_system:
+            where: dict[str, Any] = _living(tenant, kind)
+            if after is not None:
+                where["definition"] = {"$lt": after}
+            if piece:
+                where["name"] = {"$contains": piece}
+            newest = [("definition", Order.DESC)]
+            found = [_own(one) for one in await self._templates.find(where, sort=newest, limit=limit + 1)]
+        if origin is not Origin.OWN and not piece and len(found) <= limit:
+            behind = after if in_system and after is not None else 0
+            numbers = [number for number in sorted(CATALOGUES[kind].system) if number > behind]
+            found += _system(kind, numbers[: limit + 1 - len(found)])
+        return found[:limit], len(found) > limit
+
+    async def delete(self, tenant: str, kind: TemplateKind, definition: int, check: Check = lambda _: None) -> None:
+        """Nodes that still name it fail from now on, as DefinitionNotExist. `check` as in `replace`. Raises
+        TemplateNotFound, SystemTemplate."""
         self._refuse_system(kind, definition)
         now = await self._records.now()
         gone = False
@@ -186,7 +246,10 @@ class Templates:
         def step(template: Template) -> Template | None:
             nonlocal gone
             gone = template.deleted_at is not None
-            return None if gone else template.with_changes(body={}, name="", comment="", deleted_at=now)
+            if gone:
+                return None
+            check(template)
+            return template.with_changes(body={}, name="", comment="", deleted_at=now)
 
         if await self._templates.change(template_id(tenant, kind, definition), step) is None or gone:
             raise TemplateNotFound(kind, definition)

@@ -21,6 +21,7 @@ from services.api.rest import (
     credentials,
     deliveries,
     events,
+    kinds,
     limits,
     operations,
     pipeline_files,
@@ -34,6 +35,7 @@ from services.api.rest import (
     session,
     sinks,
     subscriptions,
+    templates,
     uploads,
 )
 from services.api.rest.answers import MEDIA_TYPE, ProblemDetails, on_refusal
@@ -66,6 +68,8 @@ def new_application() -> FastAPI:
         run_files,
         pipeline_files,
         pipelines,
+        templates,
+        kinds,
         uploads,
         buckets,
         events,

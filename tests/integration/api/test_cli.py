@@ -150,3 +150,23 @@ async def test_limits_are_set_shown_and_cleared(stand: Stand) -> None:
         assert (await reelway(stand, "limits", "show", *which)).stdout == "no limit, 0 at work\n"
     await reelway(stand, "limits", "set", "3", "--pipeline", "8", exit_code=3)
     await reelway(stand, "limits", "set", "-3", exit_code=2)
+
+
+async def test_templates_are_made_listed_replaced_and_deleted(stand: Stand, tmp_path: Path) -> None:
+    file = tmp_path / "template.json"
+    file.write_text(json.dumps({"name": "小图", "params": {"Format": "jpg", "Width": 320}}))
+    number = (await reelway(stand, "templates", "create", "snapshot_by_time", "-f", str(file))).stdout.strip()
+    listed = (await reelway(stand, "templates", "list", "snapshot_by_time", "--name", "小")).stdout
+    assert number in listed
+    assert "小图" in listed
+    shown = await reelway_json(stand, "templates", "show", "snapshot_by_time", number)
+    # What was shown can be given again.
+    file.write_text(json.dumps(shown | {"name": "small"}))
+    said = (await reelway(stand, "templates", "replace", "snapshot_by_time", number, "-f", str(file))).stdout
+    assert "small" in said
+    await reelway(stand, "templates", "delete", "snapshot_by_time", number)
+    await reelway(stand, "templates", "show", "snapshot_by_time", number, exit_code=3)
+    await reelway(stand, "templates", "delete", "transcode", "100020", exit_code=4)
+    assert "100020" in (await reelway(stand, "templates", "kinds")).stdout
+    file.write_text("[]")
+    await reelway(stand, "templates", "create", "snapshot_by_time", "-f", str(file), exit_code=2)
