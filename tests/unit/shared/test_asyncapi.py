@@ -2,9 +2,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shared.bus.asyncapi import document, topic_table
+import pytest
+
+from services.notifier.domain.notice import Notice
+from services.notifier.sinks.kafka import _headers
+from shared.bus.asyncapi import EVENT_HEADERS, SIGNATURE_HEADERS, Notified, document, topic_table
 from shared.messages.messages import ALL_MESSAGES
 from shared.messages.topics import Topics
+from shared.model.pipeline import TaskType
+from shared.mps.render import task_event
+from tests.unit.notifier.builders import KEY, START, notification, requested, whole_story
 
 CHECKED_IN = Path(__file__).resolve().parents[3] / "docs" / "reference" / "asyncapi.json"
 
@@ -15,3 +22,12 @@ def test_checked_in_document_is_what_the_models_say() -> None:
 
 def test_every_message_has_a_topic() -> None:
     assert {message for _, message, _ in topic_table(Topics())} == set(ALL_MESSAGES)
+
+
+@pytest.mark.parametrize("task_type", TaskType)
+def test_every_member_and_header_of_a_notification_is_described(task_type: TaskType) -> None:
+    run = whole_story(requested(notification(), task_type=task_type, session_id="s", session_context="c")).run
+    event = task_event(run, up_to=6, notify_key=KEY, now=START)
+    assert Notified.model_validate(event).EventType is task_type
+    notice = Notice("run:6:URL", run.id, "q", b"{}", KEY, START, traceparent="00-1-2-01")
+    assert set(_headers(notice)) - {"content-type"} == set(EVENT_HEADERS | SIGNATURE_HEADERS)
