@@ -28,6 +28,7 @@ ReelwayError
 ├── services.api.photos.UnusablePhoto                        what was sent is no photo that can be kept
 ├── services.api.domain.problems.Problem                     what a caller of the REST interface did wrong
 ├── services.api.domain.access.RoleTooLow                    the caller's role is not enough
+├── services.api.rates.RateExceeded                          too many calls within a second
 ├── services.api.domain.access.WritesUndeclared              a call that only reads wanted to write
 ├── shared.sealing.SealError                                 something sealed that cannot be opened
 ├── services.local.errors.LocalError                         what can stop the launcher; its tree is there

@@ -10,6 +10,7 @@ from services.api.credentials import CredentialBook
 from services.api.dependencies import Dependencies
 from services.api.http_app import create_app
 from services.api.peers import Peers
+from services.api.rates import Rates
 from services.api.settings import ApiSettings
 from shared.adapters.s3 import S3BucketAccess
 from shared.adapters.state_url import sqlite_file
@@ -58,6 +59,7 @@ async def build(runtime: Runtime) -> None:
         health=runtime.health,
         peers=peers,
         operators=settings.operators,
+        rates=Rates(settings.rate_scale),
         new_id=lambda: str(uuid.uuid4()),
     )
     runtime.bus.declare_topics(runtime.bus.topics.runs)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from services.api.credentials import CredentialBook
 from services.api.peers import Peers
+from services.api.rates import Rates
 from services.api.streams import Streams
 from shared.clock import Clock
 from shared.health import Health
@@ -42,6 +43,8 @@ class Dependencies:
     """Tenants who run the installation: they see and drain the workers that all share."""
     streams: Streams = field(default_factory=Streams)
     """Those who follow what happens."""
+    rates: Rates = field(default_factory=lambda: Rates(0))
+    """How often a tenant may call."""
     head_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HEADS_AT_ONCE))
     """Around each of the many questions to the storage that one call may have."""
     photo_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PHOTOS_AT_ONCE))

@@ -28,7 +28,8 @@ async def entered(
     deps: Dependencies, tenant: str, actor: Actor, access: Access, action: str, target: str = ""
 ) -> AsyncGenerator[Context, None]:
     """The context of a call, until it is over. Its records are watched: writes of a call that is declared to read are
-    refused, those of others are in the audit log. Raises RoleTooLow."""
+    refused, those of others are in the audit log. Raises RateExceeded, RoleTooLow."""
+    deps.rates.take(tenant, action)
     admit(actor, access)
     if access.changes is None:
         yield _context(deps, tenant, actor, None)

@@ -34,6 +34,11 @@ class Journal:
         self._left_out = 0
         self._first: dict[tuple[str, str], Doc | None] = {}
 
+    @property
+    def request_id(self) -> str:
+        """Of the call."""
+        return self._actor.request_id
+
     async def begin(self) -> None:
         """Writes the record if it is not there yet. Raises StateError, and then nothing may be changed."""
         if self._record is not None:

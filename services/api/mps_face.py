@@ -21,6 +21,7 @@ from services.api.domain.signature import SignedRequest, check_tc3, check_v1, re
 from services.api.domain.wire import Call, common_and_own, failure, read_form, read_json, success, unflatten
 from services.api.entering import entered
 from services.api.metrics import CALL_SECONDS, CALLS, OK, UNKNOWN_ACTION
+from services.api.rates import RateExceeded
 from shared.errors import ReelwayError
 from shared.model.audit import Actor
 from shared.ports.objects import ObjectError
@@ -55,7 +56,11 @@ class MpsFace:
         request_id = self._deps.new_id()
         language = request.headers.get("x-tc-language", "")
         # Exactly this content type: with a charset the Python SDK takes a failure for a success.
-        headers = {"content-type": "application/json"}
+        headers = {
+            "content-type": "application/json",
+            "x-content-type-options": "nosniff",
+            "x-request-id": request_id,
+        }
         address = request.client.host if request.client else ""
         signed: SignedRequest | None = None
         self._calls += 1
@@ -106,6 +111,9 @@ class MpsFace:
                 ) as context:
                     answer = await action(call.params, context)
             code = OK
+        except RateExceeded as error:
+            code = "RequestLimitExceeded"
+            raise ApiError(code, str(error)) from None
         except RoleTooLow as error:
             code = "UnauthorizedOperation"
             raise ApiError(code, str(error)) from None

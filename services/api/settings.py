@@ -32,6 +32,9 @@ class ApiSettings(ServiceSettings):
     """The same in a file, which is made at the first start if it is missing. Default: `master.key` beside the SQLite
     file; with MongoDB one of both settings is needed."""
 
+    rate_scale: float = Field(default=1.0, ge=0, le=10_000)
+    """Multiplies the limits on calls per second of a tenant, in this process; 0 for no limits."""
+
     s3_public_endpoint: str | None = Field(default=None, pattern=r"^https?://")
     """Where people's programs reach the object storage, for the links that the API gives away; none if that is
     `s3_endpoint`."""

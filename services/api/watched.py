@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from services.api.domain.access import WritesUndeclared
+from services.api.domain.tracing import traceparent
 from services.api.journal import Journal
 from shared.ports.state import Doc, Filter, Order, Search, StateStore
 
@@ -35,6 +36,7 @@ class WatchedStore:
     async def insert(self, collection: str, doc: Doc) -> None:
         """As the port says."""
         journal = await self._watching(collection)
+        doc = self._traced(collection, doc)
         await self._store.insert(collection, doc)
         if journal:
             journal.note(collection, doc["_id"], None, doc)
@@ -42,6 +44,7 @@ class WatchedStore:
     async def insert_many(self, collection: str, docs: Sequence[Doc]) -> list[bool]:
         """As the port says."""
         journal = await self._watching(collection)
+        docs = [self._traced(collection, doc) for doc in docs]
         written = await self._store.insert_many(collection, docs)
         for doc, new in zip(docs, written, strict=True):
             if journal and new:
@@ -103,6 +106,12 @@ class WatchedStore:
 
     async def close(self) -> None:
         """Nothing: a call does not close the store."""
+
+    def _traced(self, collection: str, doc: Doc) -> Doc:
+        """A run that the call starts belongs to the call's trace, and with it all of its tasks and messages."""
+        if self._journal is None or collection != "runs" or doc.get("traceparent"):
+            return doc
+        return {**doc, "traceparent": traceparent(self._journal.request_id)}
 
     async def _watching(self, collection: str) -> Journal | None:
         if collection in UNWATCHED:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from services.api.domain.access import RoleTooLow
 from services.api.domain.problems import Problem, busy, invalid_fields
+from services.api.rates import RateExceeded
 from shared.errors import ReelwayError
 from shared.ports.objects import ObjectError
 from shared.ports.state import StateError
@@ -69,6 +70,8 @@ def problem_of(error: Exception) -> Problem:
             return invalid_fields([_field_error(item) for item in error.errors()])
         case HTTPException():
             return _of_framework(error)
+        case RateExceeded():
+            return Problem(429, "rate_limited", str(error), headers={"retry-after": error.retry_after})
         case RoleTooLow():
             return Problem(403, "forbidden", str(error))
         case StateError():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,16 @@ from services.api.rest.answers import problem_of, problem_response
 
 PREFIX = "/api/v1/"
 MAX_BODY_BYTES = 1024 * 1024
+MAX_DEPTH = 100
+"""Levels of JSON; pipelines have about fifteen."""
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""With every answer: it is data for whoever asked, in no page of anybody else."""
 _DRAIN_BYTES = 4 * MAX_BODY_BYTES
 BODY_TIMEOUT_S = 30.0
 """For the whole body to arrive."""
@@ -94,6 +105,8 @@ class RestBoundary:
         except Problem:
             answer.close = True
             raise
+        if too_deep(body):
+            raise Problem(422, "too_deep", f"the body is nested deeper than {MAX_DEPTH} levels")
         async with asyncio.timeout(self._call_timeout_s) as limit:
 
             def let_go() -> None:
@@ -120,7 +133,11 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._request_id.encode())]
+            message["headers"] = [
+                *message.get("headers", ()),
+                (b"x-request-id", self._request_id.encode()),
+                *SECURITY_HEADERS,
+            ]
             if any(header == (b"content-type", b"text/event-stream; charset=utf-8") for header in message["headers"]):
                 self.streams = True
                 if self.on_stream:
@@ -149,6 +166,20 @@ async def _read_body(receive: Receive) -> bytes:
     if size > MAX_BODY_BYTES:
         raise Problem(413, "too_large", f"the body has more than {MAX_BODY_BYTES} bytes")
     return b"".join(chunks)
+
+
+def too_deep(body: bytes) -> bool:
+    """Whether JSON in the body is nested so deep that readers of it might fall over. Linear in the size."""
+    depth = 0
+    for token in _TOKENS.finditer(body):
+        first = token[0][:1]
+        if first in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif first in b"]}":
+            depth -= 1
+    return False
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -41,6 +41,7 @@ async def log_in(request: Request, response: Response, login: Login) -> Identity
     """Opens a session of 12 hours, in the cookie `reelway_session`. It ends earlier with its credential or key."""
     refuse_other_sites(request)
     deps: Dependencies = request.app.state.deps
+    deps.rates.take(request.client.host if request.client else "", "open_session")
     known, key_at = await check_keys(login.secret_id, login.secret_key, deps)
     token, session = await open_session(known, key_at, deps)
     response.set_cookie(

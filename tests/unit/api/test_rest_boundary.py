@@ -205,3 +205,26 @@ async def test_a_stream_is_no_call_and_has_all_the_time() -> None:
     going_on.set()
     await asyncio.gather(*following)
     assert [call.body for call in calls] == [b"data: 1"] * 3
+
+
+@pytest.mark.parametrize(
+    ("body", "deep"),
+    [
+        (b"[" * 100 + b"]" * 100, False),
+        (b"[" * 101 + b"]" * 101, True),
+        (b'{"a":' * 200_000, True),
+        (b'["' + b"[" * 5000 + b'"]', False),
+        (b'["\\"' + b"[" * 5000 + b'"]', False),
+        (b"[]" * 5000, False),
+        (b'"' + b"\\" * 1_000_000, False),
+        (b"", False),
+    ],
+)
+async def test_what_is_nested_too_deep_is_refused_before_anybody_reads_it(
+    inner: Inner, body: bytes, deep: bool
+) -> None:
+    call = Call(body)
+    await call.through(bounded(inner))
+    assert (call.status, inner.calls) == ((422, 0) if deep else (200, 1))
+    assert call.headers[b"x-content-type-options"] == b"nosniff"
+    assert call.headers[b"x-frame-options"] == b"DENY"
