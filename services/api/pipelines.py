@@ -128,12 +128,15 @@ async def _says(pipeline: Pipeline, body: PipelineBody, context: Context) -> boo
     return document_of(draft.pipeline, secrets=True) == document_of(pipeline, secrets=True)
 
 
-async def check(body: PipelineBody, context: Context, *, instead_of: Pipeline | None = None) -> Draft:
-    """Everything that a save would check, without one. Raises Problem."""
+async def check(
+    body: PipelineBody, context: Context, *, instead_of: Pipeline | None = None, named: bool = True
+) -> Draft:
+    """Everything that a save would check, without one; whether the name is free only if it is to be `named`. Raises
+    Problem."""
     draft = await _draft(body, instead_of, context)
     async with refusals(body):
         await check_buckets(context.deps.objects, draft.buckets)
-        if await name_is_taken(body.name, context, but_by=instead_of.id if instead_of else None):
+        if named and await name_is_taken(body.name, context, but_by=instead_of.id if instead_of else None):
             raise NameTaken(body.name)
     return draft
 

@@ -42,8 +42,17 @@ async def describe_media_metadata(request: DescribeMediaMetaDataRequest, context
     the first call gave up."""
     place = read_input(request.input_info, context.tenant)
     source = await find_input(context.deps.objects, place)
+    metadata = media_metadata(await probed(place, source, context, WAIT_S[request.mode]))
+    if metadata is None:
+        raise ApiError("FailedOperation", f"{place.key_field}: the reading was ended by somebody; call again")
+    return {"MetaData": metadata}
+
+
+async def probed(place: InputPlace, source: MediaObject, context: Context, wait_s: float) -> Run:
+    """The final run that has probed the object, or was ended by somebody. Raises ApiError if the object cannot be read,
+    or has not been within `wait_s`."""
     try:
-        async with asyncio.timeout(WAIT_S[request.mode]):
+        async with asyncio.timeout(wait_s):
             run = await _probed(place, source, context)
     except TimeoutError:
         rule = "the object has not been read yet; call again, the reading goes on"
@@ -51,10 +60,7 @@ async def describe_media_metadata(request: DescribeMediaMetaDataRequest, context
     failure = run.node_runs[0].failure
     if failure is not None:
         raise _refused(failure, place)
-    metadata = media_metadata(run)
-    if metadata is None:
-        raise ApiError("FailedOperation", f"{place.key_field}: the reading was ended by somebody; call again")
-    return {"MetaData": metadata}
+    return run
 
 
 async def _probed(place: InputPlace, source: MediaObject, context: Context) -> Run:

@@ -37,7 +37,7 @@ INPUT_DIR = "/{inputDir}/"
 """Stands for the directory of the input, where outputs go if a pipeline names none."""
 
 _ANY_INPUT = "{inputName}.{inputFormat}"
-_NUMBER = "\x00"  # where a path has its number; no path of a user may have this character
+NUMBER = "\x00"  # where a path has its number; no path of a user may have this character
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def check_outputs(
         for written in written_by(node.params, directory or INPUT_DIR, own):
             first = writers.setdefault((place, written.path), node)
             if first is not node:
-                shown = written.path.replace(_NUMBER, "{number}")
+                shown = written.path.replace(NUMBER, "{number}")
                 raise invalid(
                     f"{node.field}.{written.member}",
                     f"must be another than that of {first.owner}: "
@@ -85,39 +85,41 @@ def check_outputs(
                 )
 
 
-def written_by(params: MpsModel, directory: str, own: OwnTemplates = NO_OWN) -> Iterator[Written]:
-    """What a node writes, for any input. Numbers of pictures are written out; segments are one path for all, because
-    how many there will be is not known. Raises UnknownTemplate and pydantic.ValidationError like `check_templates`.
-    """
+def written_by(
+    params: MpsModel, directory: str, own: OwnTemplates = NO_OWN, input_key: str = _ANY_INPUT
+) -> Iterator[Written]:
+    """What a node writes, for any input unless its key is given. Numbers of pictures are written out; segments are one
+    path for all, because how many there will be is not known. Raises UnknownTemplate and pydantic.ValidationError like
+    `check_templates`."""
     match params:
         case TranscodeTaskInput():
-            yield from _transcoded(params, directory, own)
+            yield from _transcoded(params, directory, own, input_key)
         case SnapshotByTimeOffsetTaskInput():
             extension = snapshot_by_time_template(params.definition, own).format
             path = params.output_object_path or BY_TIME_PATH
-            names = OutputNames(_ANY_INPUT, params.definition, directory)
+            names = OutputNames(input_key, params.definition, directory)
             yield from _pictures(names.shown(_marked(path), extension), len(params.offsets), params.numbers)
         case SampleSnapshotTaskInput():
             template = sample_snapshot_template(params.definition, own)
             path = params.output_object_path or SAMPLED_PATH
-            names = OutputNames(_ANY_INPUT, params.definition, directory)
+            names = OutputNames(input_key, params.definition, directory)
             shown = names.shown(_marked(path), template.format)
             yield from _pictures(shown, _most_samples(template, MAX_PICTURES), params.numbers)
         case ImageSpriteTaskInput():
-            yield from _sprite(params, directory, own)
+            yield from _sprite(params, directory, own, input_key)
         case AnimatedGraphicTaskInput():
             moving = animated_graphics_template(params.definition, own)
-            names = OutputNames(_ANY_INPUT, params.definition, directory)
+            names = OutputNames(input_key, params.definition, directory)
             yield Written("OutputObjectPath", names.shown(params.output_object_path or ANIMATED_PATH, moving.format))
         case AdaptiveDynamicStreamingTaskInput():
-            yield from _streamed(params, directory, own)
+            yield from _streamed(params, directory, own, input_key)
         case _:
             return
 
 
-def _transcoded(params: TranscodeTaskInput, directory: str, own: OwnTemplates) -> Iterator[Written]:
+def _transcoded(params: TranscodeTaskInput, directory: str, own: OwnTemplates, input_key: str) -> Iterator[Written]:
     template = resolve(params, own)
-    names = OutputNames(_ANY_INPUT, params.definition, directory)
+    names = OutputNames(input_key, params.definition, directory)
     main = names.shown(params.output_object_path or TRANSCODE_PATH, template.extension)
     yield Written("OutputObjectPath", main)
     if template.container != "hls":
@@ -129,22 +131,24 @@ def _transcoded(params: TranscodeTaskInput, directory: str, own: OwnTemplates) -
         yield Written("OutputObjectPath", str(folder / f"{PurePosixPath(main).stem}_init.mp4"))
 
 
-def _sprite(params: ImageSpriteTaskInput, directory: str, own: OwnTemplates) -> Iterator[Written]:
+def _sprite(params: ImageSpriteTaskInput, directory: str, own: OwnTemplates, input_key: str) -> Iterator[Written]:
     template = image_sprite_template(params.definition, own)
-    names = OutputNames(_ANY_INPUT, params.definition, directory)
+    names = OutputNames(input_key, params.definition, directory)
     sheets = names.shown(_marked(params.output_object_path or SPRITE_PATH), template.format)
     most = min(-(-_most_samples(template, MAX_TILES) // template.tiles), MAX_PICTURES)
     yield from _pictures(sheets, most, params.numbers)
-    folder = PurePosixPath(sheets.replace(_NUMBER, params.numbers.render(0))).parent
+    folder = PurePosixPath(sheets.replace(NUMBER, params.numbers.render(0))).parent
     beside = names.shown_sibling(params.web_vtt_object_name or WEB_VTT_NAME, "vtt")
     yield Written("WebVttObjectName", str(folder / beside))
 
 
-def _streamed(params: AdaptiveDynamicStreamingTaskInput, directory: str, own: OwnTemplates) -> Iterator[Written]:
+def _streamed(
+    params: AdaptiveDynamicStreamingTaskInput, directory: str, own: OwnTemplates, input_key: str
+) -> Iterator[Written]:
     """With every rendition of the ladder, though a small source may get fewer."""
     ladder = adaptive_ladder(params, own)
     packaging = ladder.packaging
-    names = OutputNames(_ANY_INPUT, params.definition, directory)
+    names = OutputNames(input_key, params.definition, directory)
     main = names.shown(params.path, packaging.manifest_extension)
     yield Written("OutputObjectPath", main)
     folder = PurePosixPath(main).parent
@@ -171,13 +175,13 @@ def _streamed(params: AdaptiveDynamicStreamingTaskInput, directory: str, own: Ow
 
 def _marked(path: str) -> str:
     for variable in NUMBER_VARIABLES:
-        path = path.replace(f"{{{variable}}}", _NUMBER)
+        path = path.replace(f"{{{variable}}}", NUMBER)
     return path
 
 
 def _pictures(marked: str, count: int, numbers: NumberFormat) -> Iterator[Written]:
     for index in range(count):
-        yield Written("OutputObjectPath", marked.replace(_NUMBER, numbers.render(index)))
+        yield Written("OutputObjectPath", marked.replace(NUMBER, numbers.render(index)))
 
 
 def _most_samples(template: Sampling, at_most: int) -> int:
