@@ -61,18 +61,25 @@ class Client:
         *,
         params: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         patient: bool = False,
     ) -> Any:
-        """The answer's JSON. A `patient` call, which must be harmless to repeat, is repeated while the API is busy.
-        Raises CallFailed."""
-        retrying = Retrying(
-            retry=retry_if_exception(lambda error: patient and isinstance(error, CallFailed) and error.retryable),
-            wait=wait_exponential_jitter(multiplier=0.5, max=5),
-            stop=stop_after_attempt(TRIES),
-            reraise=True,
-        )
-        return retrying(self._call, method, path, params, body, headers)
+        """The answer's JSON; `content` is a body that is no JSON of ours. A `patient` call, which must be harmless to
+        repeat, is repeated while the API is busy. Raises CallFailed."""
+
+        def call() -> Any:
+            answer = self._answer(method, path, params, json=body, content=content, headers=headers)
+            try:
+                return answer.json() if answer.content else None
+            except ValueError as error:
+                raise CallFailed(f"{self._api} is no Reelway API: {error}", 1) from None
+
+        return _retrying(patient)(call)
+
+    def text(self, path: str, params: Mapping[str, Any] | None = None) -> str:
+        """The answer of a GET as it stands. Raises CallFailed."""
+        return _retrying(True)(lambda: self._answer("GET", path, params).text)
 
     @contextlib.contextmanager
     def stream(self, path: str, last_id: str | None = None) -> Iterator[Iterator[str] | None]:
@@ -88,27 +95,29 @@ class Client:
         except httpx.TransportError as error:
             raise CallFailed(f"{self._api} cannot be reached: {error}", 1, retryable=True) from None
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, Any] | None,
-        body: Mapping[str, Any] | None,
-        headers: Mapping[str, str] | None,
-    ) -> Any:
+    def _answer(self, method: str, path: str, params: Mapping[str, Any] | None, **request: Any) -> httpx.Response:
         given = {name: value for name, value in (params or {}).items() if value is not None}
         try:
-            answer = self._http.request(method, path, params=given, json=body, headers=headers)
-            if answer.is_success:
-                return answer.json() if answer.content else None
+            answer = self._http.request(method, path, params=given, **request)
         except httpx.TransportError as error:
             raise CallFailed(f"{self._api} cannot be reached: {error}", 1, retryable=True) from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise CallFailed(f"{self._api} is no Reelway API: {error}", 1) from None
+        if answer.is_success:
+            return answer
         raise _failure(answer)
 
 
-_EXIT_CODES = {400: 2, 422: 2, 404: 3, 409: 4, 401: 5, 403: 5}
+def _retrying(patient: bool) -> Retrying:
+    return Retrying(
+        retry=retry_if_exception(lambda error: patient and isinstance(error, CallFailed) and error.retryable),
+        wait=wait_exponential_jitter(multiplier=0.5, max=5),
+        stop=stop_after_attempt(TRIES),
+        reraise=True,
+    )
+
+
+_EXIT_CODES = {400: 2, 422: 2, 404: 3, 409: 4, 412: 4, 428: 4, 401: 5, 403: 5}
 
 
 def _failure(answer: httpx.Response) -> CallFailed:
