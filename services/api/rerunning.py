@@ -14,6 +14,7 @@ from services.api.lookup import own_pipeline
 from services.api.newest import newest_first
 from services.api.reusable import check_input, spoiled
 from services.api.versions import keep_version
+from services.api.work import INLINE
 from shared.concurrency import gather_to_end
 from shared.metrics import RUNS_STARTED
 from shared.model.pipeline import OUTPUT, Pipeline
@@ -60,10 +61,13 @@ async def write_rerun(run: Run, wish: Wish, pipeline: Pipeline | None, context: 
     runs = context.deps.records.runs
     if await runs.get(rerun_id(run)) is not None:
         raise _already(run)
-    if pipeline is None:
+    if run.pipeline_id == INLINE:
+        if wish.latest:
+            raise conflict("no_pipeline", "this run has no pipeline, only the definition that came with it")
+    elif pipeline is None:
         raise conflict("pipeline_deleted", f"the pipeline {run.pipeline_id} of this run is deleted")
     basis = Basis.same(run)
-    if wish.latest:
+    if wish.latest and pipeline is not None:
         [bound] = await Templates(context.deps.records).bound([pipeline])
         basis = Basis.latest(run, bound)
     await check_input(run, context)
@@ -74,7 +78,7 @@ async def write_rerun(run: Run, wish: Wish, pipeline: Pipeline | None, context: 
     redone = [one for one, node in zip(fates, basis.nodes, strict=True) if one.action == "redone"]
     if len(redone) <= sum(node.kind == OUTPUT for node in basis.nodes):
         raise conflict("nothing_to_redo", "every result of this run is still good")
-    if wish.latest:
+    if wish.latest and pipeline is not None:
         await keep_version(context.deps.records, pipeline)
     made = rerun(run, basis, fates, await context.deps.records.now())
     try:

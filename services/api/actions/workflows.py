@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from services.api.buckets import check_buckets
 from services.api.dependencies import Context
 from services.api.domain.errors import ApiError, invalid
+from services.api.domain.schedules import Draft
 from services.api.domain.workflows import read_workflow, read_workflow_listing, render_workflow, reset
+from services.api.saving import NameTaken, insert_pipeline, save_pipeline
 from services.api.switching import remove, switch_off, switch_on
-from services.api.versions import keep_version
-from shared.ids import new_pipeline_id
 from shared.model.pipeline import Pipeline, PipelineStatus, TaskType
 from shared.mps.presets import OwnTemplates
 from shared.mps.workflow import (
@@ -19,55 +19,40 @@ from shared.mps.workflow import (
     ResetWorkflowRequest,
     WorkflowIdRequest,
 )
-from shared.ports.state import DuplicateKey, Order
-from shared.state.repository import Contention
+from shared.ports.state import Order
 from shared.state.templates import Templates
-
-_TRIES = 5
 
 
 async def create_workflow(request: CreateWorkflowRequest, context: Context) -> dict[str, Any]:
     """Writes a disabled pipeline whose uploads make WorkflowTasks. Names are shared with schedules."""
-    records = context.deps.records
     own = await _named(request, context)
-    for _ in range(_TRIES):
-        now = await records.now()
-        draft = read_workflow(request, tenant=context.tenant, pipeline_id=str(new_pipeline_id(now)), now=now, own=own)
-        await check_buckets(context.deps.objects, draft.buckets)
-        try:
-            await records.pipelines.insert(draft.pipeline)
-        except DuplicateKey:
-            if await records.pipelines.count({"tenant": context.tenant, "name": draft.pipeline.name}):
-                raise _name_taken(draft.pipeline.name) from None
-            continue  # Two made in the same millisecond drew the same random bits.
-        await keep_version(records, draft.pipeline)
-        return {"WorkflowId": int(draft.pipeline.id)}
-    raise Contention("no free pipeline id")
+
+    def draft(pipeline_id: str, now: datetime) -> Draft:
+        return read_workflow(request, tenant=context.tenant, pipeline_id=pipeline_id, now=now, own=own)
+
+    try:
+        made = await insert_pipeline(draft, context)
+    except NameTaken as taken:
+        raise _name_taken(taken.name) from None
+    return {"WorkflowId": int(made.id)}
 
 
 async def reset_workflow(request: ResetWorkflowRequest, context: Context) -> dict[str, Any]:
     """Makes a new version of a disabled workflow, of nothing but the request; none if that changes nothing."""
-    records = context.deps.records
     own = await _named(request, context)
-    for _ in range(_TRIES):
-        workflow = await _own(request.workflow_id, context)
-        if workflow.status is PipelineStatus.ENABLED:
-            raise ApiError("FailedOperation", f"WorkflowId: {_enabled(workflow, 'reset')}")
-        now = await records.now()
+
+    async def editable() -> Pipeline:
+        return _disabled(await _own(request.workflow_id, context), "reset")
+
+    def draft(workflow: Pipeline, now: datetime) -> Draft | None:
         wanted = read_workflow(request, tenant=context.tenant, pipeline_id=workflow.id, now=now, own=own)
-        draft = reset(wanted, workflow, now)
-        if draft is None:
-            return {}
-        await check_buckets(context.deps.objects, draft.buckets)
-        await keep_version(records, workflow)
-        try:
-            saved = await records.pipelines.replace(draft.pipeline)
-        except DuplicateKey:
-            raise _name_taken(draft.pipeline.name) from None
-        if saved is not None:
-            await keep_version(records, saved)
-            return {}
-    raise Contention(f"pipelines/{request.workflow_id} changed under a reset")
+        return reset(wanted, workflow, now)
+
+    try:
+        await save_pipeline(editable, draft, context)
+    except NameTaken as taken:
+        raise _name_taken(taken.name) from None
+    return {}
 
 
 async def describe_workflows(request: DescribeWorkflowsRequest, context: Context) -> dict[str, Any]:
@@ -97,10 +82,7 @@ async def delete_workflow(request: WorkflowIdRequest, context: Context) -> dict[
     """Removes a disabled workflow; runs carry their definition and go on."""
 
     async def deletable() -> Pipeline:
-        workflow = await _own(request.workflow_id, context)
-        if workflow.status is PipelineStatus.ENABLED:
-            raise ApiError("FailedOperation", f"WorkflowId: {_enabled(workflow, 'deleted')}")
-        return workflow
+        return _disabled(await _own(request.workflow_id, context), "deleted")
 
     await remove(deletable, context)
     return {}
@@ -119,8 +101,11 @@ async def _own(workflow_id: int, context: Context) -> Pipeline:
     return pipeline
 
 
-def _enabled(workflow: Pipeline, what: str) -> str:
-    return f"workflow {workflow.id} is Enabled; disable it before it is {what}"
+def _disabled(workflow: Pipeline, what: str) -> Pipeline:
+    if workflow.status is PipelineStatus.ENABLED:
+        rule = f"workflow {workflow.id} is Enabled; disable it before it is {what}"
+        raise ApiError("FailedOperation", f"WorkflowId: {rule}")
+    return workflow
 
 
 def _name_taken(name: str) -> ApiError:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.model.run import RunState
 from tests.integration.api.stand import BUCKET, REGION, TENANT
 
 VALUE = "InvalidParameterValue"
@@ -78,6 +79,18 @@ async def test_a_waiting_task_is_aborted(stand):
     task = await process(stand, MediaProcessTask=TASKS)
     await stand.call("ManageTask", {"OperationType": "Abort", "TaskId": task})
     assert len((await stand.records.runs.get(task)).commands) == 1
+
+
+async def test_a_run_without_a_pipeline_is_rerun_by_its_own_definition(stand):
+    task = await process(stand, MediaProcessTask=TASKS)
+    await stand.records.runs.change(task, lambda run: run.with_changes(state=RunState.CANCELLED))
+    async with stand.rest() as http:
+        latest = await http.post(f"/runs/{task}/rerun", json={"scope": "all", "definition": "latest"})
+        assert (latest.status_code, latest.json()["code"]) == (409, "no_pipeline")
+        made = await http.post(f"/runs/{task}/rerun", json={"scope": "all"})
+    assert made.status_code == 201, made.text
+    detail = await stand.call("DescribeTaskDetail", {"TaskId": made.json()["run"]["id"]})
+    assert (detail.TaskType, detail.Status) == ("WorkflowTask", "WAITING")
 
 
 REFUSED = [
