@@ -25,6 +25,7 @@ ReelwayError
 ├── shared.mps.presets.catalogue.UnknownTemplate             a template that does not exist
 ├── shared.mps.presets.catalogue.TemplateMisfit              parameters that do not fit the template they name
 ├── services.api.domain.errors.ApiError                      what a caller of the API did wrong
+├── services.api.saving.NameTaken                            the tenant has a pipeline of this name already
 ├── services.api.photos.UnusablePhoto                        what was sent is no photo that can be kept
 ├── services.api.domain.problems.Problem                     what a caller of the REST interface did wrong
 ├── services.api.domain.access.RoleTooLow                    the caller's role is not enough
