@@ -18,13 +18,13 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 
-from tests.bench import big, comparison, lists, many, media, recovery, report, starting
+from tests.bench import big, comparison, deliveries, lists, many, media, recovery, report, starting
 from tests.bench.figures import Figures
 from tests.bench.peer.install import Installed, install
 from tests.bench.scale import FULL, SHORT, SLOTS, Scale
 
 console = Console()
-SECTIONS = ("graphs", "recovery", "uploads", "media", "many", "big", "lists")
+SECTIONS = ("graphs", "recovery", "uploads", "media", "many", "big", "lists", "deliveries")
 WITH_PEER = ("graphs", "recovery")
 
 
@@ -51,6 +51,8 @@ async def section(name: str, scale: Scale, folder: Path, installed: Installed | 
             return await big.measure(scale, folder, say)
         case "lists", _:
             return await lists.measure(scale, folder, say)
+        case "deliveries", _:
+            return await deliveries.measure(scale, folder, say)
     raise ValueError(name)
 
 

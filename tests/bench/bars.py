@@ -14,6 +14,7 @@ START_MS = 50.0
 SERVICE_MB = 300.0
 BIG_MB = 200.0
 LIST_MS = 1000.0
+DEAD_SINK_RATIO = 1.2
 STORAGE = ("storage", "volumes")
 SERVICES = ("trigger", "scheduler", "workers", "notifier", "api")
 
@@ -30,7 +31,8 @@ class Verdict:
 
 def verdicts(figures: Mapping[str, Any]) -> list[Verdict]:
     """Those of the sections that were measured."""
-    return [*_graphs(figures), *_start(figures), *_media(figures), *_many(figures), *_big(figures), *_lists(figures)]
+    sections = (_graphs, _start, _media, _many, _big, _lists, _deliveries)
+    return [verdict for section in sections for verdict in section(figures)]
 
 
 def _graphs(figures: Mapping[str, Any]) -> Iterator[Verdict]:
@@ -107,3 +109,14 @@ def _lists(figures: Mapping[str, Any]) -> Iterator[Verdict]:
             yield Verdict(what, f"{worst:.0f} ms", f"< {LIST_MS:.0f} ms", worst < LIST_MS)
             what = f"the same: memory of the API (after its start {found['warm_mb']:.0f} MB)"
             yield Verdict(what, f"{found['peak_mb']:.0f} MB", f"< {SERVICE_MB:.0f} MB", found["peak_mb"] < SERVICE_MB)
+
+
+def _deliveries(figures: Mapping[str, Any]) -> Iterator[Verdict]:
+    found = at(figures, "deliveries")
+    if found is not None:
+        alone, dead = found["alone"], found["with_dead"]
+        lost = alone["lost"] + dead["lost"]
+        text = f"{dead['p95_ms']:.0f} ms / {alone['p95_ms']:.0f} ms = {found['ratio']:.2f}, {lost} lost"
+        holds = found["ratio"] <= DEAD_SINK_RATIO and lost == 0
+        what = f"{found['runs']} runs, a dead sink beside a healthy one: the healthy one's delay, p95"
+        yield Verdict(what, text, f"≤ {DEAD_SINK_RATIO} x without it", holds)

@@ -104,9 +104,13 @@ class Ours:
     async def submit(self, graph: Graph, run: str) -> Awaitable[float]:
         """Writes a run and announces it."""
         ended = self._ended[run] = asyncio.get_running_loop().create_future()
-        await self.records.runs.insert(bench_run(run, nodes_of(graph)))
-        await self._bus.publish(Outgoing(self._bus.topics.runs, RunRequested(run_id=run)))
+        await self.announce(bench_run(run, nodes_of(graph)))
         return ended
+
+    async def announce(self, run: Run) -> None:
+        """Writes a run and says so."""
+        await self.records.runs.insert(run)
+        await self._bus.publish(Outgoing(self._bus.topics.runs, RunRequested(run_id=run.id)))
 
     async def tasks(self, graph: Graph, runs: Sequence[str]) -> dict[str, list[tuple[float, float]]]:
         """From the runs as they are stored."""

@@ -26,6 +26,9 @@ class Scale:
     many: int
     """At once."""
     big_bytes: int
+    delivery_rounds: int
+    deliveries: int
+    """Runs that are told, in a round."""
     runs: int
     """In the store, for lists and searches."""
 
@@ -40,6 +43,8 @@ FULL = Scale(
     uploads=20,
     many=10_000,
     big_bytes=2_000_000_000,
+    delivery_rounds=3,
+    deliveries=1000,
     runs=100_000,
 )
 SHORT = Scale(
@@ -52,6 +57,8 @@ SHORT = Scale(
     uploads=10,
     many=500,
     big_bytes=200_000_000,
+    delivery_rounds=1,
+    deliveries=300,
     runs=5_000,
 )
 SLOTS = 4

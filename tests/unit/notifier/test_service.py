@@ -543,3 +543,25 @@ class PerTarget(ScriptedSink):
     async def send(self, notice: Any) -> Report:
         self.told.setdefault(notice.target, []).append(notice.id)
         return self.by_target.get(notice.target, FINE)
+
+
+async def test_a_hanging_sink_beside_a_healthy_one_in_every_run_holds_up_none_of_them() -> None:
+    """Without a clock: everything reaches the healthy sink while not one attempt at the other one has ended."""
+    bench = Bench()
+    bench.sink.hold["http://dead.local/"] = asyncio.Event()
+    dead = notification("http://dead.local/", mode=NotifyMode.FINISH).model_copy(update={"subscription": "dead"})
+    runs = [
+        whole_story(
+            requested(notification(mode=NotifyMode.FINISH), f"t-ScheduleTask-{n}", more_subscriptions=(dead,))
+        ).run
+        for n in range(100)
+    ]
+    async with bench.running():
+        await start(bench, runs)
+        await until(lambda: told(bench, "http://cb.local/mps") == 100, "all told at the healthy one", 60)
+        assert bench.sink.busy["http://dead.local/"] == told(bench, "http://dead.local/") <= 4
+        bench.sink.hold["http://dead.local/"].set()
+
+
+def told(bench: Bench, target: str) -> int:
+    return sum(notice.target == target for notice in bench.sink.notices)
