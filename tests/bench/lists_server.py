@@ -16,6 +16,7 @@ from shared.health import Health, serve_app
 from shared.messages.topics import Topics
 from shared.model import collections
 from shared.ports.publisher import Outgoing
+from shared.sealing import MasterKeys, new_master_key
 from shared.state.records import Records
 from tests.builders import TENANT
 
@@ -33,7 +34,7 @@ async def main(state_url: str, port: int) -> None:
     """Answers until killed."""
     store = await open_state(state_url, collections.ALL)
     records, clock = Records(store), SystemClock()
-    credentials = CredentialBook(records, clock)
+    credentials = CredentialBook(records, clock, MasterKeys.read(new_master_key()))
     await credentials.ensure(SECRET_ID, SECRET_KEY, TENANT)
     deps = Dependencies(
         records=records,
