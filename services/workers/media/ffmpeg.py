@@ -86,11 +86,11 @@ def source(path: Path, *before: str) -> list[str]:
     ]
 
 
-def bounded(lasts_s: float, lead_s: float = 0.0) -> tuple[str, ...]:
+def bounded(lasts_s: float, clock_s: float = 0.0) -> tuple[str, ...]:
     """Input options that end the reading of a source far behind the end that it claims. A packet may claim to be shown
     in a hundred years, and filters that make an even frame rate would fill all the time up to it. None if the
-    duration is not known. `lead_s` is read besides."""
-    return ("-t", f"{BEYOND * lasts_s + BEYOND_S + lead_s:.3f}") if lasts_s > 0 else ()
+    duration is not known. `clock_s` is what the clock shows at its beginning."""
+    return ("-t", f"{BEYOND * lasts_s + BEYOND_S + clock_s:.3f}") if lasts_s > 0 else ()
 
 
 async def call(
@@ -133,6 +133,10 @@ def filter_threads(threads: int) -> list[str]:
     return ["-filter_threads", str(threads), "-filter_complex_threads", str(threads)] if threads else []
 
 
+_UNKNOWN = 2**62
+"""With -copyts ffmpeg subtracts from a time that it does not know yet, and tells what becomes of that."""
+
+
 class _Progress:
     """Lines of `-progress`: a grown time, frame count or size is a sign of life."""
 
@@ -152,7 +156,7 @@ class _Progress:
             number = int(value)
         except ValueError:  # N/A
             return False
-        if number <= self._seen.get(name, 0):
+        if not self._seen.get(name, 0) < number < _UNKNOWN:
             return False
         self._seen[name] = number
         if name == "out_time_us":

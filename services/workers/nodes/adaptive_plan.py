@@ -71,7 +71,7 @@ class AdaptivePlan:
     key: str
     segment_template: str
     expected_s: float
-    lead_s: float = 0.0
+    clock_s: float = 0.0
 
     @property
     def keys(self) -> list[str]:
@@ -136,6 +136,7 @@ def plan(
         key=key,
         segment_template=params.segment_path,
         expected_s=max(stream.expected_s for stream in streams),
+        clock_s=source.facts.start if raw_times and source.facts else 0.0,
     )
 
 

@@ -19,7 +19,8 @@ FIRST_PASS_SHARE = 0.35
 class Passes(Protocol):
     """What plans have in common: arguments before the source, those that open what is beside it, and those of the
     output; `first_pass` stands in their place in a call that goes before, if there is one. `expected_s` is how long the
-    output is to last, 0 if that cannot be known; `lead_s` how much of the source is read before it begins."""
+    output is to last, 0 if that cannot be known; `clock_s` what ffmpeg's clock shows when it
+    begins."""
 
     @property
     def before(self) -> tuple[str, ...]: ...
@@ -37,7 +38,7 @@ class Passes(Protocol):
     def expected_s(self) -> float: ...
 
     @property
-    def lead_s(self) -> float: ...
+    def clock_s(self) -> float: ...
 
 
 async def run_passes(
@@ -51,16 +52,15 @@ async def run_passes(
 ) -> str:
     """Both passes or the one; returns what ffmpeg complained about. `on_written` is told when the output has grown,
     `before` is the share of the progress that is made already."""
-    bound = ffmpeg.bounded(work.expected_s)
+    bound = ffmpeg.bounded(work.expected_s, work.clock_s)
     # Of what is read and of what is written: the last frame may last for ever. A length that was asked for comes later,
     # and the last one counts.
-    read = ffmpeg.bounded(work.expected_s, work.lead_s)
-    opened = [*ffmpeg.source(path, *read, *work.before), *work.inputs, *bound]
+    opened = [*ffmpeg.source(path, *bound, *work.before), *work.inputs, *bound]
     done = 0.0
 
     def on_time(written_s: float) -> None:
         if work.expected_s:
-            if written_s > FAR_TOO_LONG * work.expected_s + FAR_TOO_LONG_S:
+            if written_s > FAR_TOO_LONG * work.expected_s + FAR_TOO_LONG_S + work.clock_s:
                 # Frames are repeated across a gap, however wide: a packet may claim to be shown in a hundred years.
                 raise SourceFileError(f"the timestamps of the source jump: it should last {work.expected_s:.1f} s")
             share = min(written_s / work.expected_s, 1.0)

@@ -48,7 +48,7 @@ class TranscodePlan:
     `before` and `after` are ffmpeg's arguments before and behind the inputs, `inputs` opens those beside the source;
     `first_pass` stands in the place of `after` in a call that goes before, if there is one. `output` is the local
     file, in the working folder. `key` is the object, `expected_s` how long it lasts (0 if that cannot be known),
-    `lead_s` how much is read before it begins.
+    `clock_s` what ffmpeg's clock shows when it begins.
     `segments` and `segment_template` are set for HLS.
     """
 
@@ -59,7 +59,7 @@ class TranscodePlan:
     key: str
     shown_path: str
     expected_s: float
-    lead_s: float
+    clock_s: float
     copied: bool
     with_picture: bool
     format: ContainerFormat
@@ -200,7 +200,7 @@ def plan(
         key=names.key("OutputObjectPath", path, written.extension),
         shown_path=names.shown(path, written.extension),
         expected_s=joining.lasts_s if joining else part.expected_s,
-        lead_s=part.lead_s,
+        clock_s=part.clock_s,
         copied=(video is None or copied_video) and (audio is None or audio.codec == "copy"),
         with_picture=video is not None,
         format=written,

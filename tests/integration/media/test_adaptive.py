@@ -14,7 +14,7 @@ from services.workers.media.ffmpeg import media_tools
 from services.workers.nodes.adaptive import AdaptiveStreaming
 from services.workers.nodes.base import NodeOutcome, OutputFile, UploadOrder
 from shared.model.failure import ErrCode, NodeError
-from tests.integration.media.conftest import BUNNY
+from tests.integration.media.conftest import BUNNY, make
 from tests.integration.media.context import FakeContext, task_for
 from tests.integration.media.streaming_validator import subtitles, validate_dash, validate_hls
 
@@ -137,6 +137,15 @@ async def test_odd_sources_make_ladders_that_play(
     variants, sounds = validate_hls(bucket, outcome.payload["Path"][1:])
     assert [each.size for each in variants] == sizes
     assert len(sounds) == (1 if name in ("rotated.mp4", "vfr.mp4") else 0)
+
+
+async def test_a_recording_that_begins_late_keeps_its_times(clips: Path, tmp_path: Path) -> None:
+    make("-i", str(clips / "plain.mp4"), "-c", "copy", "-output_ts_offset", "3600", str(tmp_path / "late.ts"))
+    infos = [rung(side, 150, Codec="h265", RawPts=1, Fps=0) for side in (128, 144)]
+    outcome, bucket = await stream({"SegmentType": "mp4-segment", "StreamInfos": infos}, tmp_path / "late.ts", tmp_path)
+    variants, _ = validate_hls(bucket, outcome.payload["Path"][1:])
+    assert [each.frames for each in variants] == [50, 50]
+    assert variants[0].segments[0].start == pytest.approx(3600, abs=2)
 
 
 AUDIO_ALONE = {"RemoveVideo": 1, "Video": {"Codec": "copy"}, "Audio": AAC}

@@ -32,6 +32,7 @@ CUTS = [
     _cut("broadcast-interlaced", -0.8, -0.2, 0.6, source="interlaced.ts"),
     _cut("broadcast-with-its-times", 1.62, 2.62, 1, source="broadcast.ts", members={"RawPts": 1}),
     _cut("film-with-its-times", 1.6, 2.6, 1, members={"RawPts": 1}),
+    Case("whole-with-its-times", "late.ts", raw("ts", video(RawPts=1), audio()), Expect(frames=50)),
     _cut("end-of-a-film-with-its-times", 0, 1, 1, source="late.ts", members={"RawPts": 1}),
     Case(
         "cut-broadcast-in-two-passes",
