@@ -68,7 +68,7 @@ def validate(
         "POST",
         "/pipelines/validate",
         params={"instead_of": old},
-        content=_read(file),
+        content=read_file(file),
         headers=_TYPE,
         patient=True,
     )
@@ -101,7 +101,7 @@ def export(
         output.touch(mode=0o600 if secrets else 0o666)
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        _refuse(f"{output}: {error.strerror}")
+        refuse(f"{output}: {error.strerror}")
 
 
 def _import(session: Session, file: Path, if_exists: str) -> Any:
@@ -109,23 +109,25 @@ def _import(session: Session, file: Path, if_exists: str) -> Any:
         "POST",
         "/pipelines/import",
         params={"if_exists": if_exists},
-        content=_read(file),
+        content=read_file(file),
         headers=_TYPE | once(),
         patient=True,
     )
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
+    """What is in the file, or on standard input. Ends the command if that cannot be read."""
     try:
         found = sys.stdin.buffer.read(MAX_BYTES + 1) if str(file) == "-" else file.read_bytes()
     except OSError as error:
-        _refuse(f"{file}: {error.strerror}")
+        refuse(f"{file}: {error.strerror}")
     if len(found) > MAX_BYTES:
-        _refuse(f"{file}: has more than {MAX_BYTES} bytes")
+        refuse(f"{file}: has more than {MAX_BYTES} bytes")
     return found
 
 
-def _refuse(text: str) -> NoReturn:
+def refuse(text: str) -> NoReturn:
+    """Ends the command as one with wrong options."""
     err.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(2)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from services.cli import pipeline_files, pipeline_versions
+from services.cli import pipeline_files, pipeline_trials, pipeline_versions
 from services.cli.pipeline_names import Pipeline, once, pipeline_path
 from services.cli.session import Session, connected
 from services.cli.show import err, moment, out, plain_table, say
@@ -16,6 +16,7 @@ from services.cli.show import err, moment, out, plain_table, say
 app = typer.Typer(help="Make, look at and change pipelines.", no_args_is_help=True)
 app.add_typer(pipeline_files.app)
 app.add_typer(pipeline_versions.app)
+app.add_typer(pipeline_trials.app)
 
 
 @app.command("list")

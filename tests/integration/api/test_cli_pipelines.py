@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,7 @@ import yaml
 
 from tests.integration.api.stand import BUCKET, REGION, Stand, running_stand
 from tests.integration.api.test_cli import _own_environment, reelway, reelway_json
+from tests.integration.api.test_rest_dry_runs import METADATA
 from tests.integration.api.test_rest_pipelines import document
 
 __all__ = ["_own_environment"]
@@ -90,3 +92,22 @@ async def test_calls_that_make_something_may_be_repeated(stand: Stand, rest: htt
     await reelway(stand, "pipelines", "create", "-f", str(file))
     assert len(await stand.records.answers.find({})) == 1
     assert len((await rest.get("/pipelines")).json()["pipelines"]) == 1
+
+
+async def test_dry_run_tells_costs_and_names(stand: Stand, file: Path, tmp_path: Path) -> None:
+    metadata = tmp_path / "metadata.json"
+    metadata.write_text(json.dumps(METADATA))
+    await reelway(stand, "pipelines", "create", "-f", str(file))
+    for given in (("测试_demo-1",), ("-f", str(file))):
+        answer = await reelway_json(
+            stand, "pipelines", "dry-run", *given, "--key", "in/film.mp4", "--metadata", str(metadata)
+        )
+        assert answer["trigger"]["starts"]
+        assert answer["cpu_s"] > 0
+        shown = (
+            await reelway(stand, "pipelines", "dry-run", *given, "--key", "x/film.avi", "--metadata", str(metadata))
+        ).stdout
+        assert "film_transcode_100020.mp4" in shown
+        assert "starts it" not in shown
+    await reelway(stand, "pipelines", "dry-run", exit_code=2)
+    await reelway(stand, "pipelines", "dry-run", "none", exit_code=3)
