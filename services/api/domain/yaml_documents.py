@@ -37,6 +37,31 @@ class _Dumper(yaml.SafeDumper):
 
 def read_document(raw: bytes) -> dict[str, Any]:
     """The one document in the text. Raises Problem 422."""
+    found = _json(raw)
+    if found is None:
+        found = _yaml(raw)
+    if not isinstance(found, dict):
+        raise invalid("body", "must be one mapping")
+    return found
+
+
+def _json(raw: bytes) -> Any:
+    """JSON, None for anything else. YAML does not read all of it: it knows no escapes in pairs, as emoji have."""
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    waiting = [(found, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > MAX_DEPTH + 1:
+            raise _unreadable(f"is nested more than {MAX_DEPTH} deep", None)
+        items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        waiting += [(item, depth + 1) for item in items]
+    return found
+
+
+def _yaml(raw: bytes) -> Any:
     try:
         text = raw.decode("utf-8-sig")
         depth = 0
@@ -49,14 +74,11 @@ def read_document(raw: bytes) -> dict[str, Any]:
                 depth -= 1
             if depth > MAX_DEPTH:
                 raise _unreadable(f"is nested more than {MAX_DEPTH} deep", event.start_mark)
-        found = orjson.loads(orjson.dumps(yaml.load(text, Loader=_Loader)))  # noqa: S506  a safe loader
+        return orjson.loads(orjson.dumps(yaml.load(text, Loader=_Loader)))  # noqa: S506  a safe loader
     except yaml.MarkedYAMLError as error:
         raise _unreadable(error.problem or "is not YAML", error.problem_mark) from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise invalid("body", f"is neither YAML nor JSON: {str(error)[:200]}") from None
-    if not isinstance(found, dict):
-        raise invalid("body", "must be one mapping")
-    return found
 
 
 def _unreadable(rule: str, mark: Any) -> Problem:

@@ -318,7 +318,8 @@ async def test_exported_file_makes_the_same_pipeline_elsewhere(
 
 UNREADABLE = [
     (b"a: &x [1]\nb: *x", "alias"),
-    (b"[" * 200, "nested"),
+    (b"".join(b" " * depth + b"a:\n" for depth in range(150)), "nested"),  # brackets are counted by the boundary
+    (rb'{"name": "\ud83d\ude00"}', "required"),
     (b"a: [1", "expected"),
     (b"- 1", "mapping"),
     (b"", "mapping"),
