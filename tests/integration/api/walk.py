@@ -16,6 +16,7 @@ from shared.model.replay import Chosen, Replay
 from shared.model.upload import Match, Outcome, UploadRecord, UploadSource
 from tests.builders import a_run
 from tests.integration.api.stand import BUCKET, TENANT, Stand
+from tests.integration.api.test_rest_libraries import photo
 from tests.integration.api.test_roles import who
 from tests.unit.api.test_access import ROUTES
 
@@ -91,6 +92,8 @@ async def furnish(stand: Stand) -> dict[str, Any]:
         await stand.deps.credentials.ensure(who(role)["secret_id"], who(role)["secret_key"], TENANT, role)
     async with stand.rest(**who(Role.ADMIN)) as client:
         made = (await client.post("/credentials", json={"name": MARK, "role": "viewer"})).json()
+        known = {"name": MARK, "usages": ["All"], "faces": [photo()]}
+        person = (await client.post("/libraries/persons", json=known)).json()["person"]
     hook = {"NotifyType": "URL", "NotifyUrl": f"http://callback.test/{MARK}", "NotifyKey": MARK}
     number = await stand.create(ScheduleName=f"{MARK}_1", TaskNotifyConfig=hook)
     template = await stand.call(
@@ -144,6 +147,9 @@ async def furnish(stand: Stand) -> dict[str, Any]:
     await records.replays.insert(replay)
     [first, *_] = await records.audit.find({"tenant": TENANT})
     return {
+        "keyword": "wort",
+        "person_id": person["id"],
+        "face_id": person["faces"][0]["id"],
         "pipeline_id": str(number),
         "run_id": run.id,
         "upload_id": upload.id,
