@@ -7,6 +7,8 @@ ReelwayError
 ├── shared.ports.objects.ObjectError                         object storage
 │   └── ObjectNotFound, ObjectChanged, ObjectAccessDenied, ObjectsUnavailable
 ├── shared.adapters.state_url.BadStateUrl                    REELWAY_STATE_URL names no store
+├── shared.adapters.aws.AwsError                             a call of AWS failed
+│   └── AwsRefused, AwsUnavailable
 ├── shared.bus.errors.BusUnavailable                         the bus does not answer
 ├── shared.messages.codec.MessageError                       a message that cannot be understood
 ├── shared.conditions.errors.ExpressionError                 a condition that cannot be read or never be answered
@@ -34,6 +36,7 @@ ReelwayError
 ├── shared.sealing.SealError                                 something sealed that cannot be opened
 ├── services.local.errors.LocalError                         what can stop the launcher; its tree is there
 ├── services.notifier.sinks.checked_network.AddressRefused   a callback may not go to this address
+├── services.notifier.sinks.calls.NoAnswer                   nobody answered a POST
 ├── services.workers.media.dash.NotIndexed                   a file has no index of its segments
 └── services.workers.nodes.errors.UnknownKind                nobody has registered a node kind of this name
 """

@@ -8,6 +8,7 @@ import structlog
 
 from services.api.credentials import CredentialBook
 from services.api.dependencies import Dependencies
+from services.api.domain.sink_rules import SinkRules
 from services.api.http_app import create_app
 from services.api.peers import Peers
 from services.api.rates import Rates
@@ -58,6 +59,7 @@ async def build(runtime: Runtime) -> None:
         credentials=credentials,
         health=runtime.health,
         peers=peers,
+        sinks=SinkRules.of(settings),
         operators=settings.operators,
         rates=Rates(settings.rate_scale),
         new_id=lambda: str(uuid.uuid4()),

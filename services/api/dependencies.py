@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.api.credentials import CredentialBook
+from services.api.domain.sink_rules import SinkRules
 from services.api.peers import Peers
 from services.api.rates import Rates
 from services.api.streams import Streams
@@ -39,6 +40,8 @@ class Dependencies:
     peers: Peers
     new_id: Callable[[], str]
     """Makes random ids: request ids, run causes."""
+    sinks: SinkRules = field(default_factory=SinkRules)
+    """What this installation can tell."""
     operators: frozenset[str] = frozenset()
     """Tenants who run the installation: they see and drain the workers that all share."""
     streams: Streams = field(default_factory=Streams)

@@ -19,6 +19,7 @@ from services.api.domain.schedules import Draft, as_request, next_version, read_
 from services.api.domain.wire_paths import problem_of_api_error
 from services.api.lookup import living_pipeline
 from services.api.saving import NameTaken, insert_pipeline, name_is_taken, save_pipeline
+from services.api.sinks import check_sinks
 from shared.model.pipeline import Pipeline, PipelineStatus, TaskType
 from shared.mps.presets import OwnTemplates
 from shared.mps.schedule import CreateScheduleRequest
@@ -135,6 +136,7 @@ async def check(
     Problem."""
     draft = await _draft(body, instead_of, context)
     async with refusals(body):
+        check_sinks(draft.pipeline.subscriptions, context)
         await check_buckets(context.deps.objects, draft.buckets)
         if named and await name_is_taken(body.name, context, but_by=instead_of.id if instead_of else None):
             raise NameTaken(body.name)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from services.api.buckets import check_buckets
 from services.api.dependencies import Context
 from services.api.domain.schedules import Draft
+from services.api.sinks import check_sinks, reopen
 from services.api.versions import keep_version
 from shared.errors import ReelwayError
 from shared.ids import new_pipeline_id
@@ -38,6 +39,7 @@ async def insert_pipeline(draft_of: Callable[[str, datetime], Draft], context: C
     for _ in range(_TRIES):
         now = await records.now()
         draft = draft_of(str(new_pipeline_id(now)), now)
+        check_sinks(draft.pipeline.subscriptions, context)
         await check_buckets(context.deps.objects, draft.buckets)
         try:
             await records.pipelines.insert(draft.pipeline)
@@ -46,6 +48,7 @@ async def insert_pipeline(draft_of: Callable[[str, datetime], Draft], context: C
                 raise NameTaken(draft.pipeline.name) from None
             continue  # Two pipelines made in the same millisecond drew the same random bits.
         await keep_version(records, draft.pipeline)
+        await reopen(draft.pipeline.subscriptions, context)
         return draft.pipeline
     raise Contention("no free pipeline id")
 
@@ -61,6 +64,7 @@ async def save_pipeline(
         draft = draft_of(pipeline, await records.now())
         if draft is None:
             return pipeline
+        check_sinks(draft.pipeline.subscriptions, context)
         await check_buckets(context.deps.objects, draft.buckets)
         await keep_version(records, pipeline)
         try:
@@ -69,6 +73,7 @@ async def save_pipeline(
             raise NameTaken(draft.pipeline.name) from None
         if saved is not None:
             await keep_version(records, saved)
+            await reopen(saved.subscriptions, context)
             return saved
     raise Contention("the pipeline changed under a save")
 

@@ -9,10 +9,10 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from shared.sealing import MasterKeys
-from shared.settings import ServiceSettings
+from shared.sink_settings import SinkSettings
 
 
-class ApiSettings(ServiceSettings):
+class ApiSettings(SinkSettings):
     """What the API is told at start."""
 
     api_host: str = "127.0.0.1"

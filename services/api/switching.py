@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from services.api.dependencies import Context
+from services.api.sinks import reopen
 from services.api.versions import keep_version
 from shared.model.pipeline import Pipeline, PipelineStatus
 from shared.state.repository import Contention
@@ -25,6 +26,7 @@ async def switch_on(find: Find, context: Context) -> None:
         now = await records.now()
         enabled = pipeline.with_changes(status=PipelineStatus.ENABLED, enabled_at=now, updated_at=now)
         if await records.pipelines.replace(enabled) is not None:
+            await reopen(enabled.subscriptions, context)
             return
     raise Contention("the pipeline changed under an enabling")
 

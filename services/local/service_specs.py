@@ -17,6 +17,8 @@ from services.local.process_spec import ProcessSpec
 from services.local.python_process import module_argv, with_source_root
 
 SERVICES = ("trigger", "scheduler", "workers", "notifier", "api")
+ALLOWED_NETWORKS = "127.0.0.0/8,::1/128"
+"""Callbacks may go to this machine: that is where they are tried out."""
 CANCEL_S = 2
 """How much sooner a service's own stop is over than the supervisor's patience: time to cancel what is left."""
 GIVE_BACK_S = 5
@@ -92,13 +94,14 @@ def service_env(wiring: Wiring, name: str, health_ports: Mapping[str, int]) -> d
                 "REELWAY_API_PORT": str(wiring.api_port),
                 "REELWAY_HEALTH_PEERS": ",".join(peers),
                 "REELWAY_MASTER_KEY_FILE": str(wiring.folder.master_key),
+                "REELWAY_ALLOWED_NETWORKS": ALLOWED_NETWORKS,
                 "REELWAY_BOOTSTRAP_SECRET_ID": credentials.secret_id,
                 "REELWAY_BOOTSTRAP_SECRET_KEY": credentials.secret_key,
                 "REELWAY_BOOTSTRAP_APP_ID": credentials.app_id,
             }
         case "notifier":
             # Processes here are restarted within a second: a killed one's deliveries need not wait a minute.
-            env |= {"REELWAY_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128", "REELWAY_SEND_LEASE_S": "20"}
+            env |= {"REELWAY_ALLOWED_NETWORKS": ALLOWED_NETWORKS, "REELWAY_SEND_LEASE_S": "20"}
         case "trigger":
             env |= {"REELWAY_RECONCILE_INTERVAL_S": "2"}
         case "workers":

@@ -9,22 +9,15 @@ import secrets
 import socket
 from functools import partial
 
-from services.notifier.domain.addresses import read_networks
 from services.notifier.service import NotifierService
 from services.notifier.settings import NotifierSettings
-from services.notifier.sinks.http import HttpSink
-from services.notifier.sinks.kafka import QueueSink
+from services.notifier.sinks.registry import Sinks
 from shared.bus.subscription import Subscription
 from shared.messages.codec import decode
 from shared.messages.messages import RunChanged
-from shared.model.pipeline import SinkType
 from shared.runtime import Runtime
 
 SERVICE = "notifier"
-
-LOOKUPS_PER_SLOT = 4
-"""The system's resolver may take 30 s (5 s, two tries, three servers: resolv.conf(5)) where an attempt ends after 10 s:
-a slot that meets hanging names again and again has at most so many lookups behind it."""
 
 
 async def build(runtime: Runtime) -> None:
@@ -33,18 +26,15 @@ async def build(runtime: Runtime) -> None:
     if not isinstance(settings, NotifierSettings):
         raise TypeError("the notifier needs NotifierSettings")
     bus = runtime.bus
-    http = HttpSink(
-        read_networks(settings.allowed_networks),
-        timeout_s=settings.callback_timeout_s,
-        most_lookups=LOOKUPS_PER_SLOT * settings.in_flight,
-    )
+    rng = random.SystemRandom()
+    sinks = Sinks.of(settings, bus, bus.topics, rng)
     service = NotifierService(
         runtime.records,
-        {SinkType.HTTP: http, SinkType.QUEUE: QueueSink(bus, bus.topics)},
+        sinks.by_type,
         settings,
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         clock=runtime.clock,
-        rng=random.SystemRandom(),
+        rng=rng,
     )
     bus.subscribe(
         Subscription(
@@ -63,6 +53,6 @@ async def build(runtime: Runtime) -> None:
     async def stop() -> None:
         with contextlib.suppress(TimeoutError):
             await service.stop()
-        await http.close()
+        await sinks.close()
 
     runtime.on_stop.append(stop)

@@ -14,6 +14,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from services.notifier.domain.notice import Notice, QueueAccess, Report
 from services.notifier.domain.retries import RetrySchedule
+from services.notifier.gone import GoneSinks
 from services.notifier.keys import Keys
 from services.notifier.metrics import ATTEMPT_SECONDS, ATTEMPTS, DELIVERY_SECONDS
 from services.notifier.sink_states import SinkStates
@@ -56,6 +57,7 @@ class Attempts:
     ) -> None:
         self._records = records
         self._deliveries = records.deliveries
+        self._gone = GoneSinks(records)
         self._sinks = sinks
         self._owner = owner
         self._clock = clock
@@ -66,11 +68,14 @@ class Attempts:
 
     def lane(self, delivery: Delivery) -> str:
         """What shares a bound on concurrency with this delivery."""
-        return self._sinks[delivery.sink].lane(delivery.target)
+        return self._sinks[delivery.sink].lane(delivery.target or delivery.tenant)
 
     async def attempt(self, run: Run, delivery: Delivery, heard: Callable[[bool], None]) -> Delivery | None:
         """Sends once and records what came of it; returns the delivery as it then stands, None if somebody else has it.
         `heard` is told whether the other side answered. Raises StateUnavailable."""
+        refused = await self._gone.refusal(delivery)
+        if refused is not None:
+            return await self.give_up(delivery, refused)
         now = await self._records.now()
         claimed = await self._deliveries.replace(
             delivery.with_changes(lease_owner=self._owner, due_at=now + self._timing.lease)
@@ -94,6 +99,8 @@ class Attempts:
         )
         after = await self._record(claimed, attempt, report)
         fault_point("notifier.after_record")
+        if after is not None:
+            await self._gone.learn(claimed, report, await self._records.now())
         self._tell(claimed, attempt, report, after)
         return after
 

@@ -24,3 +24,4 @@ OLDEST = Gauge("reelway_delivery_oldest_pending_seconds", "Age of the oldest del
 SINKS = Gauge("reelway_sinks", "Sinks by how the newest attempt went", ["state"])
 REPLAYED = Counter("reelway_deliveries_replayed_total", "Deliveries put back by replays", ["sink"])
 FORGOTTEN = Counter("reelway_deliveries_forgotten_total", "Deliveries taken out of the log after their time")
+CLOSED = Counter("reelway_sinks_closed_total", "Sinks that answered 410 and are told nothing more", ["sink"])

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pydantic import Field
 
-from pydantic import Field, field_validator
-
-from services.notifier.domain.addresses import read_networks
-from shared.settings import NetworkList, ServiceSettings
+from shared.sink_settings import SinkSettings
 
 
-class NotifierSettings(ServiceSettings):
+class NotifierSettings(SinkSettings):
     """`REELWAY_*` variables of the notifier."""
 
-    allowed_networks: NetworkList = ()
-    """Networks that callbacks may go to although they are not public. None by default."""
     sweep_interval_s: float = Field(default=1, gt=0, le=60)
     """How often runs without their deliveries, and due deliveries, are looked for."""
     sweep_batch: int = Field(default=200, ge=1, le=5000)
@@ -33,14 +28,3 @@ class NotifierSettings(ServiceSettings):
     """How long the log keeps what was delivered: longer than a topic keeps the news of it, which would make it anew."""
     keep_dead_s: float = Field(default=90 * 86400, ge=14 * 86400)
     """How long dead letters are kept for a replay; a longer time than `retry_for_s`."""
-
-    @field_validator("allowed_networks", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("allowed_networks")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        read_networks(value)
-        return value

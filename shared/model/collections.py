@@ -68,6 +68,7 @@ DELIVERIES = CollectionSpec(
 REPLAYS = CollectionSpec("replays", indexes=(("state", "due_at"), ("tenant", "created_at")))
 KEY_RINGS = CollectionSpec("key_rings")
 SINK_HEALTH = CollectionSpec("sink_health", indexes=(("tenant", "target"),))
+CLOSED_SINKS = CollectionSpec("closed_sinks", indexes=(("tenant",),))
 ATTEMPT_LOGS = CollectionSpec("attempt_logs")
 CREDENTIALS = CollectionSpec("credentials", indexes=(("tenant", "created_at"),))
 AUDIT_SEARCH: Search = ("tenant", "at", "_id", "action", "kind", "actor.secret_id", "objects", "outcome")
@@ -94,6 +95,7 @@ ALL = (
     REPLAYS,
     KEY_RINGS,
     SINK_HEALTH,
+    CLOSED_SINKS,
     ATTEMPT_LOGS,
     CREDENTIALS,
     AUDIT,

@@ -8,6 +8,7 @@ from shared.model import collections
 from shared.model.answer import KeptAnswer
 from shared.model.attempt_log import AttemptLog
 from shared.model.audit import AuditRecord
+from shared.model.closed_sink import ClosedSink
 from shared.model.credential import Credential
 from shared.model.delivery import Delivery
 from shared.model.gate import Gate
@@ -41,6 +42,7 @@ class Records:
         self.replays = Repository(store, collections.REPLAYS, Replay)
         self.key_rings = Repository(store, collections.KEY_RINGS, KeyRing)
         self.sink_health = Repository(store, collections.SINK_HEALTH, SinkHealth)
+        self.closed_sinks = Repository(store, collections.CLOSED_SINKS, ClosedSink)
         self.attempt_logs = Repository(store, collections.ATTEMPT_LOGS, AttemptLog)
         self.credentials = Repository(store, collections.CREDENTIALS, Credential)
         self.audit = Repository(store, collections.AUDIT, AuditRecord)

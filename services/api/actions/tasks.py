@@ -27,11 +27,12 @@ from services.api.domain.tasks import (
     work_asked_for,
 )
 from services.api.newest import newest_first
+from services.api.sinks import check_sinks
 from services.api.work import given, scheduled, side_by_side
 from shared import ids
 from shared.metrics import RUNS_STARTED
 from shared.model.collections import RUN_SEARCH
-from shared.model.pipeline import OutputPlace, TaskType
+from shared.model.pipeline import OutputPlace, TaskType, all_subscriptions
 from shared.model.run import CommandKind, Run, new_run
 from shared.model.task import Task
 from shared.mps.render import mps_task
@@ -58,6 +59,7 @@ async def process_media(request: ProcessMediaRequest, context: Context) -> dict[
             work = await scheduled(await own_pipeline(str(request.schedule_id), context), context)
         case Asked.TASKS:
             work = await side_by_side(request, place, target, context)
+    check_sinks(all_subscriptions(wish.notification, wish.more_subscriptions), context)
     await check_buckets(objects, (*wish.buckets, *work.buckets))
     source = await find_input(objects, place)
     run = new_run(

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from services.api.domain.errors import invalid, missing, not_supported
+from services.api.domain.errors import invalid, missing
 from shared.model.pipeline import INPUT, Notification, NotifyMode, Pipeline, SinkType
 from shared.model.run import Run, RunEventType
 from shared.mps.kinds import BY_ACTIVITY
@@ -112,8 +112,6 @@ def _place(config: TaskNotifyConfig, field: str) -> dict[str, Any]:
     match config.notify_type or "":
         case "URL":
             return {"sink": SinkType.HTTP, "target": _url(config, field)}
-        case "AWS-SQS" | "SCF" as kind:
-            raise not_supported(f"{field}.NotifyType ({kind})")
         case "AWS-SQS":
             return {"sink": SinkType.SQS, **_sqs(config, field)}
         case "SCF":

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from services.api.dependencies import Context
 from services.api.rest.authentication import Caller
 from shared.model.base import Instant
+from shared.model.closed_sink import closed_sink_id
 from shared.model.collections import DELIVERY_SEARCH
 from shared.model.delivery import DeliveryState
 from shared.model.pipeline import SinkType
@@ -33,6 +34,10 @@ class SinkView(BaseModel):
     last_status: int | None
     last_error: str | None
     failures: int = Field(description="Attempts since the last success.")
+    disabled_at: Instant | None = Field(
+        description="Since when nothing new is sent there: it answered 410. Saving or enabling its pipeline, or a "
+        "replay or test event that is taken, ends that."
+    )
     pending: int
     dead: int
     oldest_pending_at: Instant | None = Field(description="Since when the oldest delivery waits.")
@@ -66,9 +71,11 @@ async def _view(one: SinkHealth, context: Context) -> SinkView:
     deliveries = context.deps.records.deliveries
     here = {"tenant": one.tenant, "sink": one.sink.value, "target": one.target}
     pending = {**here, "state": DeliveryState.PENDING.value}
+    closed = await context.deps.records.closed_sinks.get(closed_sink_id(one.tenant, one.sink, one.target))
     oldest = await deliveries.find(pending, sort=[("created_at", Order.ASC)], limit=1, by=DELIVERY_SEARCH)
     return SinkView(
         **one.model_dump(exclude={"tenant", "version"}),
+        disabled_at=closed.closed_at if closed else None,
         pending=await deliveries.count(pending, by=DELIVERY_SEARCH),
         dead=await deliveries.count({**here, "state": DeliveryState.DEAD.value}, by=DELIVERY_SEARCH),
         oldest_pending_at=oldest[0].created_at if oldest else None,

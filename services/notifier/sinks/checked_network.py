@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import httpcore
 
-from services.notifier.domain.addresses import Network, refusal
 from services.notifier.sinks.resolver import Resolver
+from shared.addresses import Network, refusal
 from shared.errors import ReelwayError
 
 TIMEOUT_PER_ADDRESS_S = 4.0

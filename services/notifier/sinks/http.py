@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Sequence
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from importlib.metadata import version
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-import httpcore
 import httpx
 
-from services.notifier.domain.addresses import Network
 from services.notifier.domain.notice import Notice, Report, clipped
-from services.notifier.sinks.checked_network import AddressRefused, CheckedNetwork
+from services.notifier.sinks.calls import MAX_RESPONSE_BYTES, USER_AGENT, Answer, HttpCaller, NoAnswer
+from services.notifier.sinks.checked_network import CheckedNetwork
+from shared.addresses import Network
 from shared.mps.signing import webhook_headers
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-USER_AGENT = f"Reelway/{version('reelway')}"
-MAX_RESPONSE_BYTES = 64 * 1024
-"""How much of an answer is read; the connection is closed after that."""
+__all__ = ["MAX_RESPONSE_BYTES", "USER_AGENT", "HttpSink", "judge", "read_retry_after"]
 
 
 class HttpSink:
     """Delivers by HTTP.
 
-    2xx is delivered as soon as the header is there; 410 ends the delivery for good; everything else is a failure.
-    Redirects are never followed, proxies and other environment variables never looked at, answers never decompressed.
-    Each attempt has its own connection, so that each resolves and checks anew. httpcore is used without httpx's client
-    because only it lets us say how to connect. At most `most_lookups` host names are looked up at once.
-
-    A 410 also ends the run's later deliveries to the same URL. That it disables the subscription of the pipeline, so
-    that the next run does not ask again, has to wait for subscriptions that are documents of their own.
+    2xx is delivered as soon as the header is there; 410 ends the delivery for good, and nothing new is sent to that URL
+    (`services.notifier.gone`); everything else is a failure.
     """
 
     def __init__(
@@ -49,12 +36,8 @@ class HttpSink:
         network: CheckedNetwork | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self._timeout_s = timeout_s
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl_context or httpx.create_ssl_context(trust_env=False),
-            max_connections=None,
-            max_keepalive_connections=0,
-            network_backend=network or CheckedNetwork(allowed, most_lookups=most_lookups),
+        self._caller = HttpCaller(
+            allowed, timeout_s=timeout_s, most_lookups=most_lookups, network=network, ssl_context=ssl_context
         )
 
     async def __aenter__(self) -> Self:
@@ -67,7 +50,7 @@ class HttpSink:
 
     async def close(self) -> None:
         """Closes what is open."""
-        await self._pool.aclose()
+        await self._caller.close()
 
     def lane(self, target: str) -> str:
         """Host and port."""
@@ -78,77 +61,34 @@ class HttpSink:
 
     async def send(self, notice: Notice) -> Report:
         """POSTs once. Guarantees an answer within the timeout, plus what closing takes."""
-        report: list[Report] = []
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                async with self._post(notice) as answer:
-                    report.append(_judge(answer, b"", notice.at))
-                    report.append(_judge(answer, await _read(answer), notice.at))
-        except TimeoutError:
-            return report[-1] if report else _silence(f"no answer within {self._timeout_s:g} s")
-        except AddressRefused as error:
-            return _silence(str(error))
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            # The status decides; an answer that breaks off in its body is still an answer.
-            return report[-1] if report else _silence(f"{type(error).__name__}: {error}".rstrip(": "))
-        except (httpx.InvalidURL, httpcore.UnsupportedProtocol, ssl.SSLError, OSError, ValueError) as error:
-            return report[-1] if report else _silence(f"{type(error).__name__}: {error}")
-        return report[-1]
-
-    @asynccontextmanager
-    async def _post(self, notice: Notice) -> AsyncIterator[httpcore.Response]:
-        url = httpx.URL(notice.target)
         headers = {
-            "Host": url.netloc.decode(),
-            "User-Agent": USER_AGENT,
-            "Accept": "*/*",
-            "Accept-Encoding": "identity",
-            "Connection": "close",
             "Content-Type": "application/json",
-            "Content-Length": str(len(notice.body)),
             **webhook_headers(notice.id, notice.at, notice.body, notice.key),
         }
         if notice.traceparent:
             headers["traceparent"] = notice.traceparent
-        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)
-        async with self._pool.stream(
-            "POST",
-            httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-            headers=list(headers.items()),
-            content=notice.body,
-            extensions={"timeout": timeouts},
-        ) as answer:
-            yield answer
+        try:
+            answer = await self._caller.post(notice.target, headers, notice.body)
+        except NoAnswer as error:
+            return Report(delivered=False, error=str(error), answered=False)
+        return judge(answer, notice.at)
 
 
-async def _read(answer: httpcore.Response) -> bytes:
-    body = b""
-    async for chunk in answer.aiter_stream():
-        body += chunk
-        if len(body) >= MAX_RESPONSE_BYTES:
-            break
-    return body[:MAX_RESPONSE_BYTES]
-
-
-def _silence(error: str) -> Report:
-    return Report(delivered=False, error=error, answered=False)
-
-
-def _judge(answer: httpcore.Response, body: bytes, now: datetime) -> Report:
-    status = answer.status
-    headers = {name.lower(): value for name, value in answer.headers}
-    if 200 <= status < 300:
-        return Report(delivered=True, status=status, response=clipped(body))
-    error = f"HTTP {status}"
-    if 300 <= status < 400 and b"location" in headers:
-        error = f"HTTP {status}: redirects are not followed (to {headers[b'location'][:200].decode(errors='replace')})"
+def judge(answer: Answer, now: datetime) -> Report:
+    """What an answer means for whoever speaks HTTP."""
+    if 200 <= answer.status < 300:
+        return Report(delivered=True, status=answer.status, response=clipped(answer.body))
+    error = f"HTTP {answer.status}"
+    location = answer.headers.get("location")
+    if 300 <= answer.status < 400 and location is not None:
+        error = f"HTTP {answer.status}: redirects are not followed (to {location[:200]})"
     return Report(
         delivered=False,
-        status=status,
+        status=answer.status,
         error=error,
-        response=clipped(body),
-        gone=status == 410,
-        retry_after=read_retry_after(headers.get(b"retry-after", b"").decode(errors="replace"), now),
+        response=clipped(answer.body),
+        gone=answer.status == 410,
+        retry_after=read_retry_after(answer.headers.get("retry-after", ""), now),
     )
 
 

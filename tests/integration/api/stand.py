@@ -21,9 +21,11 @@ from tencentcloud.mps.v20190612 import models, mps_client
 
 from services.api.credentials import CredentialBook
 from services.api.dependencies import Dependencies
+from services.api.domain.sink_rules import SinkRules
 from services.api.http_app import create_app
 from services.api.peers import Peers
 from shared.adapters.memory import MemoryStateStore
+from shared.addresses import read_networks
 from shared.clock import ManualClock
 from shared.errors import ReelwayError
 from shared.health import Health, serve_app
@@ -297,6 +299,7 @@ async def running_stand(
         credentials=book,
         health=health,
         peers=Peers(peers or {}),
+        sinks=SinkRules(read_networks(["127.0.0.0/8"])),
         operators=frozenset({TENANT}),
         new_id=lambda: f"id-{next(numbers)}",
     )

@@ -461,7 +461,12 @@ REFUSED = {
     ),
     "schedule that is too large": ({"ResourceId": "r" * 1_000_001}, "RequestSizeLimitExceeded", "more than"),
     "SCF": ({"TaskNotifyConfig": {"NotifyType": "SCF"}}, VALUE, "TaskNotifyConfig.NotifyType"),
-    "AWS-SQS": ({"TaskNotifyConfig": {"NotifyType": "AWS-SQS"}}, VALUE, "TaskNotifyConfig.NotifyType"),
+    "AWS-SQS": ({"TaskNotifyConfig": {"NotifyType": "AWS-SQS"}}, MISSING, "TaskNotifyConfig.AwsSQS"),
+    "forbidden address": (
+        {"TaskNotifyConfig": {"NotifyType": "URL", "NotifyUrl": "http://0xa9fea9fe/latest"}},
+        VALUE,
+        "TaskNotifyConfig.NotifyUrl: must not be called: 169.254.169.254",
+    ),
     "unknown sink": ({"TaskNotifyConfig": {"NotifyType": "Pigeon"}}, VALUE, "TaskNotifyConfig.NotifyType:"),
 }
 

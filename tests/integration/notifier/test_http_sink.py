@@ -13,10 +13,10 @@ from typing import Any
 import httpcore
 import pytest
 
-from services.notifier.domain.addresses import read_networks
 from services.notifier.domain.notice import RESPONSE_KEPT_BYTES, Notice
 from services.notifier.sinks.checked_network import CheckedNetwork
 from services.notifier.sinks.http import USER_AGENT, HttpSink
+from shared.addresses import read_networks
 from tests.integration.notifier.scripted_server import FLOOD, HANG, OK, RESET, STALL_IN_BODY, answer, serving
 from tests.unit.notifier.builders import KEY, START
 

@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from services.notifier.domain.addresses import read_networks
 from services.notifier.service import NotifierService
 from services.notifier.settings import NotifierSettings
 from services.notifier.sinks.http import HttpSink
 from shared.adapters.memory import MemoryStateStore
+from shared.addresses import read_networks
 from shared.clock import SystemClock
 from shared.model import collections
 from shared.model.base import instant_text

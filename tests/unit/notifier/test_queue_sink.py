@@ -14,11 +14,13 @@ from typing import Any
 from tencentcloud.mps.v20190612 import models
 
 from services.notifier.domain.notice import Notice
-from services.notifier.sinks.kafka import MAX_BODY_BYTES, TOO_LONG, QueueSink
+from services.notifier.domain.short import TOO_LONG as TOO_LONG_FOR
+from services.notifier.sinks.kafka import MAX_BODY_BYTES, QueueSink
 from shared.messages.topics import Topics
 from shared.mps.render import task_event
 from tests.unit.notifier.builders import DAMAGED, KEY, RUN_ID, START, Story, requested, whole_story
 
+TOO_LONG = TOO_LONG_FOR.format(sink="queue")
 IMAGES = {"ImagePathSet": [f"/out/clip_sampleSnapshot_10_{number}.jpg" for number in range(40_000)]}
 
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from tencentcloud.mps.v20190612 import models
 
-from services.notifier.sinks.kafka import TOO_LONG, shortened
+from services.notifier.domain.short import TOO_LONG, shortened
 from shared.model.pipeline import Node, TaskType
 from shared.model.run import Run
 from shared.model.task import NodeResult
@@ -66,5 +66,7 @@ def test_results_stand_by_their_type(run: Run) -> None:
 
 def test_an_event_that_is_too_long_loses_its_results_and_says_so(run: Run) -> None:
     event = task_event(run, up_to=run.sequence, notify_key=None, now=START)
-    task = orjson.loads(shortened(orjson.dumps(event)))["WorkflowTaskEvent"]
-    assert (task["MediaProcessResultSet"], task["AiQualityControlTaskResult"], task["Message"]) == ([], None, TOO_LONG)
+    whole = orjson.dumps(event)
+    task = orjson.loads(shortened(whole, len(whole) - 1, "queue"))["WorkflowTaskEvent"]
+    assert (task["MediaProcessResultSet"], task["AiQualityControlTaskResult"]) == ([], None)
+    assert (task["SmartSubtitlesTaskResult"], task["Message"]) == ([], TOO_LONG.format(sink="queue"))

@@ -260,8 +260,9 @@ async def test_after_a_410_the_later_events_of_the_run_are_not_sent() -> None:
         await bench.service.notifications.on_run_changed(news(run))
         await until(lambda: has_states(bench, ["delivered"] + ["dead"] * 5), "those that were made later too")
         await start(bench, [other])
-        await until(lambda: bench.all_delivered(6, other.id), "another run is told")
+        await until(lambda: settled(bench, other.id), "another run's too: the sink is disabled")
     assert bench.sink.sequences() == [1, 2]
+    assert not bench.sink.sequences(other.id)
     for unsent in (await bench.deliveries())[2:]:
         assert [attempt.error for attempt in unsent.attempts] == ["not sent: HTTP 410 for event 2 of this run"]
         assert unsent.due_at is None
@@ -528,8 +529,8 @@ async def test_subscriptions_of_one_run_do_not_wait_for_each_other() -> None:
     assert bench.sink.told["http://dead.local/"] == [f"{RUN_ID}:1:dead"]
 
 
-async def delivered(bench: Bench, delivery: str) -> bool:
-    return any(one.id == delivery and one.state is DeliveryState.DELIVERED for one in await bench.deliveries())
+async def delivered(bench: Bench, delivery: str, run_id: str = RUN_ID) -> bool:
+    return any(one.id == delivery and one.state is DeliveryState.DELIVERED for one in await bench.deliveries(run_id))
 
 
 class PerTarget(ScriptedSink):
@@ -565,3 +566,49 @@ async def test_a_hanging_sink_beside_a_healthy_one_in_every_run_holds_up_none_of
 
 def told(bench: Bench, target: str) -> int:
     return sum(notice.target == target for notice in bench.sink.notices)
+
+
+async def test_sink_that_is_gone_is_disabled_for_later_runs_until_a_replay_is_taken() -> None:
+    """410 closes the URL for all runs of the tenant, in the store; another URL and another tenant are not touched."""
+    bench = Bench(PerTarget({"http://gone.local/": GONE}))
+
+    def run_of(name: str, target: str = "http://gone.local/", tenant: str = "1250000000") -> Run:
+        told = notification(target, mode=NotifyMode.FINISH)
+        return whole_story(requested(told, f"t-ScheduleTask-{name}")).run.with_changes(tenant=tenant)
+
+    async def end_of(run: Run) -> Delivery:
+        await bench.records.runs.insert(run)
+        await bench.service.notifications.make([(run, None)], by="event")
+        await until(lambda: settled(bench, run.id), "the delivery is final")
+        (found,) = await bench.deliveries(run.id)
+        return found
+
+    async with bench.running():
+        first = await end_of(run_of("a"))
+        second = await end_of(run_of("b"))
+        elsewhere = await end_of(run_of("c", "http://cb.local/"))
+        other = await end_of(run_of("d", tenant="2"))
+        assert (first.attempts[-1].status, first.state) == (410, DeliveryState.DEAD)
+        assert (second.attempts[-1].status, second.state) == (None, DeliveryState.DEAD)
+        assert "is disabled until its pipeline is saved or enabled again" in (second.attempts[-1].error or "")
+        assert elsewhere.state is DeliveryState.DELIVERED
+        assert other.attempts[-1].status == 410  # the other tenant learns by its own
+        assert bench.sink.told["http://gone.local/"] == [first.id, other.id]
+        assert await bench.records.closed_sinks.count({}) == 2
+
+        bench.sink.by_target.clear()
+        await bench.records.deliveries.replace(
+            second.with_changes(state=DeliveryState.PENDING, due_at=await bench.records.now())
+        )
+        await until(lambda: delivered(bench, second.id, second.run_id), "the replay is taken")
+        await until(lambda: closed_count(bench, 1), "and the sink is open again")
+        assert (await end_of(run_of("e"))).state is DeliveryState.DELIVERED
+
+
+async def settled(bench: Bench, run_id: str) -> bool:
+    found = await bench.deliveries(run_id)
+    return bool(found) and all(one.state is not DeliveryState.PENDING for one in found)
+
+
+async def closed_count(bench: Bench, wanted: int) -> bool:
+    return await bench.records.closed_sinks.count({}) == wanted

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from services.notifier.domain import cloudevent
 from services.notifier.domain.notice import Notice
-from services.notifier.sinks.kafka import _headers
 from shared.bus.asyncapi import EVENT_HEADERS, SIGNATURE_HEADERS, Notified, document, topic_table
 from shared.messages.messages import ALL_MESSAGES
 from shared.messages.topics import Topics
@@ -30,4 +30,4 @@ def test_every_member_and_header_of_a_notification_is_described(task_type: TaskT
     event = task_event(run, up_to=6, notify_key=KEY, now=START)
     assert Notified.model_validate(event).EventType is task_type
     notice = Notice("run:6:URL", run.id, "q", b"{}", KEY, START, traceparent="00-1-2-01")
-    assert set(_headers(notice)) - {"content-type"} == set(EVENT_HEADERS | SIGNATURE_HEADERS)
+    assert set(cloudevent.headers(notice, "ce_")) - {"content-type"} == set(EVENT_HEADERS | SIGNATURE_HEADERS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from services.notifier.domain.addresses import read_networks, refusal
 from services.notifier.settings import NotifierSettings
+from shared.addresses import read_networks, refusal
 
 INSIDE = [
     "127.0.0.1",

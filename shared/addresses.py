@@ -1,9 +1,10 @@
-"""Which addresses a callback may connect to: public ones, and those that the operator allows."""
+"""Which addresses a callback may connect to: public ones, and those that the operator allows. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from socket import inet_aton, inet_ntoa
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -67,3 +68,20 @@ def _reason(address: Address) -> str | None:
         (address.is_reserved or not address.is_global, "a reserved address"),
     )
     return next((reason for holds, reason in reasons if holds), None)
+
+
+def literal_address(host: str) -> str | None:
+    """The address that a host is in itself, in any notation that a resolver takes for one (decimal, octal, hex, short);
+    None if it is a name, which only a resolver can tell. Names of the loopback by RFC 6761 count."""
+    host = host.rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return "127.0.0.1"
+    try:
+        return str(ip_address(host.strip("[]").partition("%")[0]))
+    except ValueError:
+        pass
+    try:
+        # As inet_aton(3) reads it: 2130706433, 0177.0.0.1, 0x7f.1. No name is looked up.
+        return inet_ntoa(inet_aton(host))
+    except (OSError, UnicodeError, ValueError):
+        return None
