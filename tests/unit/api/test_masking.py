@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services.api.domain.masking import HIDDEN, difference, masked
+from shared.model.pipeline import Notification, SinkType
+from tests.builders import a_pipeline
 
 
 def test_only_what_differs_is_shown() -> None:
@@ -45,3 +47,15 @@ def test_secret_of_a_subscription_is_hidden_and_the_key_of_an_object_is_not() ->
     told = {"sink": "URL", "mode": "Finish", "target": "http://cb.example/", "key": "k"}
     assert masked({"notification": told})["notification"]["key"] == "***"
     assert masked({"input": {"bucket": "b", "key": "in/a.mp4"}})["input"]["key"] == "in/a.mp4"
+
+
+def test_no_secret_of_a_subscription_is_shown() -> None:
+    given = {"NotifyType": "URL", "NotifyUrl": "http://a/", "NotifyKey": "hush", "AWSSQS": {"S3SecretKey": "hush"}}
+    subscription = Notification(
+        sink=SinkType.HTTP, target="http://a/", key="hush", access_id="id", access_key="hush", as_given=given
+    )
+    pipeline = a_pipeline(notification=subscription, more_subscriptions=(subscription,)).model_dump(mode="json")
+    _, after = difference("pipelines", None, pipeline)
+    assert after is not None
+    assert after["notification"]["target"] == "http://a/"
+    assert "hush" not in str(after)
