@@ -21,6 +21,7 @@ import structlog
 import services.api.app
 import services.notifier.app
 import services.notifier.service
+import services.notifier.sinks.registry
 import services.workers.app
 import services.workers.outputs
 import shared.runtime
@@ -106,7 +107,7 @@ class Stage:
             (services.workers.app, "SourceCache", SimulatedCache),
             (services.workers.app, "node_kinds", kinds_maker(self.present)),
             (services.workers.outputs.Stamp, "of", unchanged),
-            (services.notifier.app, "HttpSink", sink_maker(self.present)),
+            (services.notifier.sinks.registry, "HttpSink", sink_maker(self.present)),
             (services.notifier.app, "random", SimpleNamespace(SystemRandom=lambda: self.present().rng)),
             (services.notifier.service, "RetrySchedule", partial(RetrySchedule, steps=CALLBACK_STEPS)),
         ]
