@@ -114,6 +114,7 @@ IN_SHORT_FORM = ("text.png", "frames.gif", "delta.mp4")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "name",
     [
