@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -443,8 +443,9 @@ def test_failed_runs_are_rerun_by_the_command(stack: Stack, rest: Rest, tmp_path
     assert [rest.ended(run)["state"] for run in runs] == ["failed"] * 3
     good = rest.run_of("bulk/good.mp4")
     assert rest.ended(good)["state"] == "succeeded"
-    newest = max(rest.run(run)["created_at"] for run in (*runs, good))
-    arguments = ("runs", "rerun-failed", "--pipeline", pipeline, "--to", newest[:-1] + "1Z")
+    newest = max(datetime.fromisoformat(rest.run(run)["created_at"]) for run in (*runs, good))
+    just_after = newest + timedelta(microseconds=1)
+    arguments = ("runs", "rerun-failed", "--pipeline", pipeline, "--to", just_after.isoformat())
     said = reelway(stack, *arguments)
     assert said.count("(0 reused, 3 redone)") == 3
     assert said.endswith("3 started, 0 refused\n")

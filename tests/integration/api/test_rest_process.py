@@ -58,7 +58,10 @@ async def test_objects_get_the_runs_that_their_uploads_would_have_started(
     assert stand.publisher.sent == [Outgoing("reelway.runs.v1", RunRequested(run_id=str(run))) for run in by_upload]
     now = stand.store_clock.now()
     for info, run in zip(infos, by_upload, strict=True):
-        assert await stand.records.runs.get(str(run)) == run_for(pipeline, str(run), info, now)
+        written = await stand.records.runs.get(str(run))
+        assert written is not None
+        assert written.traceparent is not None, "the request that started it is its trace"
+        assert written == run_for(pipeline, str(run), info, now).with_changes(traceparent=written.traceparent)
     assert await stand.records.versions.get("7:1") is not None
 
 
