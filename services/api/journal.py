@@ -3,11 +3,14 @@ written: a change without a record cannot be, whenever the process dies."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 import structlog
 
 from services.api.domain.masking import Doc, difference
 from shared.model.audit import DONE, Actor, AuditRecord, Change
-from shared.ports.state import StateError
+from shared.ports.state import DuplicateKey, StateError
 from shared.state.records import Records
 
 MOST_CHANGES = 200
@@ -29,6 +32,7 @@ class Journal:
         self._target = target[:500]
         self._number = number
         self._record: AuditRecord | None = None
+        self._beginning = asyncio.Lock()
         self._changes: list[Change] = []
         self._places: dict[tuple[str, str], int] = {}
         self._left_out = 0
@@ -41,20 +45,23 @@ class Journal:
 
     async def begin(self) -> None:
         """Writes the record if it is not there yet. Raises StateError, and then nothing may be changed."""
-        if self._record is not None:
-            return
-        now = await self._records.now()
-        record = AuditRecord(
-            id=self._number,
-            tenant=self._tenant,
-            at=now,
-            actor=self._actor,
-            action=self._action,
-            kind=self._kind,
-            target=self._target,
-        )
-        await self._records.audit.insert(record)
-        self._record = record
+        # A call may change several documents side by side.
+        async with self._beginning:
+            if self._record is not None:
+                return
+            record = AuditRecord(
+                id=self._number,
+                tenant=self._tenant,
+                at=await self._records.now(),
+                actor=self._actor,
+                action=self._action,
+                kind=self._kind,
+                target=self._target,
+            )
+            # The answer to an earlier try of ours may have been lost.
+            with contextlib.suppress(DuplicateKey):
+                await self._records.audit.insert(record)
+            self._record = record
 
     def note(self, collection: str, doc_id: str, before: Doc | None, after: Doc | None) -> None:
         """A document was changed. Several changes of one are one, from its first state to its last."""
