@@ -58,13 +58,19 @@ def begin(rig: Rig, callbacks: Callbacks, name: str, source: Path) -> Work:
 
 
 def terminate(rig: Rig, work: Work, worker: str) -> tuple[list[Task], float]:
-    """SIGTERM; returns the encodes that it held then, and how long it took to end."""
+    """SIGTERM; returns the tasks that it held then, and how long it took to end."""
     pid = rig.worker_pids()[worker]
     wait_for("work", lambda: [t for t in rig.running("transcode") if pid_of(t) == pid], within_s=30)
     process = psutil.Process(pid)
+
+    def at_work() -> dict[str, Task]:
+        return {task.id: task for task in work.tasks() if task.state is TaskState.RUNNING and pid_of(task) == pid}
+
+    before = at_work()
     began = time.monotonic()
     os.kill(pid, signal.SIGTERM)
-    held = [task for task in work.tasks() if task.state is TaskState.RUNNING and pid_of(task) == pid]
+    # What it gives back at once is among those before, what it had just claimed among those after.
+    held = list((before | at_work()).values())
     wait_for("end of the worker", lambda: not process.is_running(), within_s=PATIENT_S + STOP_S + 10)
     took = time.monotonic() - began
     left = [task for task in rig.running("probe", "transcode") if pid_of(task) == pid]
