@@ -23,7 +23,7 @@ ENCODE = (raw_transcode(360),)
 OUTPUT = {"_360.mp4": 1}
 PATIENT_S, HASTY_S = 40, 1
 """The grace periods of the two workers: more than an encode takes, and less."""
-STOP_S = 5 + 8
+STOP_S = 5 + 3
 """What a stop may take beside the grace period: its reserve (STOP_RESERVE_S), and what a loaded machine adds."""
 
 
